@@ -1,0 +1,1 @@
+"""The retraining pipeline as an Airflow DAG (`dags/retrain.py`)."""

@@ -1,0 +1,1 @@
+"""The retraining pipeline as a Kubeflow pipeline."""

@@ -1,0 +1,21 @@
+"""Run the pipeline without a cluster, for the harness: `python -m kubeflow_impl REQUEST.json`."""
+
+from kfp import local
+
+from kubeflow_impl.pipeline import retrain
+from shared.config import RetrainConfig
+from shared.serve import serve
+
+
+def run(config: RetrainConfig) -> None:
+    """Run once by KFP's local runner: every component in a process of its own, as it would be in a pod."""
+    local.init(
+        runner=local.SubprocessRunner(use_venv=False),
+        pipeline_root=str(config.work_dir / "kubeflow"),
+        raise_on_error=True,
+    )
+    settings = config.json_dict()
+    retrain(month=settings.pop("month"), settings=settings)
+
+
+serve(run)

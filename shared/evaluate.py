@@ -1,0 +1,94 @@
+"""Evaluate: the challenger meets the champion on the same holdout, and the gate decides."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from shared import flights, gate
+from shared.config import RetrainConfig
+from shared.records import Trained, Verdict
+
+log = logging.getLogger(__name__)
+Floats = NDArray[np.float64]
+_SLICE_MIN_ROWS = 500  # below this a slice's AUC is mostly noise
+_SLICE_COLLAPSE = 0.05
+
+
+def judge(
+    config: RetrainConfig,
+    challenger: Trained,
+    challenger_scores: Floats,
+    champion_version: int | None,
+    champion_scores: Floats,
+    holdout: pd.DataFrame,
+    late: NDArray[np.int8],
+    days: NDArray[np.datetime64],
+) -> Verdict:
+    """Decide whether the challenger may become champion.
+
+    Args:
+        config: the gate's thresholds and the seed of its bootstrap.
+        challenger: what was trained.
+        challenger_scores: its probabilities on the holdout, shape (n,).
+        champion_version: registered version of the present champion; None when there is none.
+        champion_scores: the champion's probabilities, shape (n,); the base rate when there is no champion.
+        holdout: the slice columns of the holdout, n rows.
+        late: what really happened, shape (n,), 0 or 1.
+        days: local departure date of each row, shape (n,).
+    """
+    confidence = config.gate_confidence
+    result = gate.compare(
+        challenger_scores,
+        champion_scores,
+        late,
+        gate.day_codes(days),
+        replicates=config.gate.replicates,
+        confidence=confidence,
+        seed=config.seed,
+    )
+    promote = gate.passes(result, min_auc_gain=config.gate.min_auc_gain)
+    verdict = Verdict(
+        promote=promote,
+        reason=_reason(promote, result, champion_version, config.gate.min_auc_gain),
+        challenger=challenger,
+        champion_version=champion_version,
+        champion_auc=result.champion_auc,
+        champion_log_loss=result.champion_log_loss,
+        auc_gain=(result.auc_gain.value, result.auc_gain.low, result.auc_gain.high),
+        log_loss_gain=(result.log_loss_gain.value, result.log_loss_gain.low, result.log_loss_gain.high),
+        confidence=confidence,
+        warnings=tuple(collapsed_slices(challenger_scores, champion_scores, holdout, late)),
+    )
+    log.info("%s: %s", "promote" if promote else "reject", verdict.reason)
+    return verdict
+
+
+def collapsed_slices(
+    challenger: Floats, champion: Floats, holdout: pd.DataFrame, late: NDArray[np.int8]
+) -> list[str]:
+    """Name the carriers and origins for which the challenger is much worse than the champion."""
+    lines = []
+    for column in flights.SLICES:
+        for value, rows in holdout.groupby(column, observed=True).indices.items():
+            if len(rows) < _SLICE_MIN_ROWS or len(np.unique(late[rows])) < 2:
+                continue
+            new, old = roc_auc_score(late[rows], challenger[rows]), roc_auc_score(late[rows], champion[rows])
+            if new < old - _SLICE_COLLAPSE:
+                lines.append(f"{column} {value}: AUC falls from {old:.3f} to {new:.3f} ({len(rows)} flights)")
+    return lines
+
+
+def _reason(promote: bool, result: gate.Comparison, champion_version: int | None, min_auc_gain: float) -> str:
+    rival = "the base rate (no champion yet)" if champion_version is None else f"champion version {champion_version}"
+    gain, loss = result.auc_gain, result.log_loss_gain
+    figures = f"AUC gain over {rival} {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]"
+    if promote:
+        return f"{figures} is surely above {min_auc_gain:+.4f}"
+    if gain.low <= min_auc_gain:
+        return f"{figures} is not surely above {min_auc_gain:+.4f}"
+    return f"{figures}, but log loss is surely worse by {-loss.value:.4f}"

@@ -1,0 +1,87 @@
+"""What passes between steps: small frozen records of paths, ids and numbers. Data travel as files, models by MLflow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from shared.config import Candidate, Record, RetrainConfig
+
+
+class Report(Record):
+    """What validation saw in the window."""
+
+    rows: dict[str, int]  # month -> rows kept
+    quarantined: dict[str, int]  # month -> rows set aside
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+    psi: dict[str, float]  # feature -> PSI of the holdout against the training months
+
+
+class Window(Record):
+    """One retraining's data and identity: every later step starts from it."""
+
+    config: RetrainConfig
+    #: MLflow's id of the parent run of this retraining.
+    run_id: str
+    #: DVC's checksum of the whole data set, and of each month that is used.
+    data_version: str
+    files: dict[str, str]
+    #: Folder with one parquet file a month.
+    data: Path
+    report: Report | None = None
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """What to train: the width of the fan-out."""
+        return self.config.candidates
+
+    def paths(self, months: list[str]) -> list[Path]:
+        """The files of some months."""
+        return [self.data / f"{month}.parquet" for month in months]
+
+
+class Trained(Record):
+    """One fitted candidate, scored on the holdout."""
+
+    candidate: str
+    run_id: str
+    model_uri: str
+    #: Digest of the fitted model: equal data, config and seed give an equal digest on every arm.
+    model_digest: str
+    auc: float
+    log_loss: float
+    #: Share of late flights in the training months: the score of a model that knows nothing.
+    base_rate: float
+
+
+class Verdict(Record):
+    """What the gate decided, and on which evidence."""
+
+    promote: bool
+    reason: str
+    challenger: Trained
+    champion_version: int | None = None
+    champion_auc: float
+    champion_log_loss: float
+    auc_gain: tuple[float, float, float] = Field(description="point estimate, lower and upper bound")
+    log_loss_gain: tuple[float, float, float] = Field(description="point estimate, lower and upper bound")
+    confidence: float
+    warnings: tuple[str, ...] = ()
+
+
+class Outcome(Record):
+    """The end of a retraining, the same for every orchestrator."""
+
+    month: str
+    run_id: str
+    orchestrator: str
+    data_version: str
+    candidate: str
+    auc: float
+    log_loss: float
+    promoted: bool
+    reason: str
+    version: int | None = None
+    model_digest: str

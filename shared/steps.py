@@ -1,0 +1,192 @@
+"""The six steps of a retraining: everything an orchestrator has to know.
+
+    ingest -> validate -> train (once for each candidate) -> select -> evaluate -> [gate passed] register
+
+Each step takes and returns small records (`shared.records`); given as plain JSON dictionaries, as they come out of
+XCom or a KFP parameter, they are checked and rebuilt. A step that is called again finds its earlier result. The heavy
+libraries are imported inside the steps, so that an orchestrator can parse its graph without them.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from pydantic import ConfigDict, ValidationError, validate_call
+
+from shared import events
+from shared.config import Candidate, RetrainConfig, config_error
+from shared.errors import BakeoffError
+from shared.records import Outcome, Trained, Verdict, Window
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _step(call: Callable[P, T]) -> Callable[P, T]:
+    """Check the arguments, tell listeners what happens, and leave a failed step's cause in MLflow."""
+    checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(call)
+    name = call.__name__
+
+    @functools.wraps(call)
+    def step(*args: P.args, **kwargs: P.kwargs) -> T:
+        config, run_id = _context(*args, **kwargs)
+        label = str(_field(kwargs.get("candidate", args[1] if len(args) > 1 else None), "name") or "")
+        start = time.perf_counter()
+
+        tell = functools.partial(events.tell, _field(config, "events"), step=name, label=label)
+        tell(state="started")
+        try:
+            result = checked(*args, **kwargs)
+        except Exception as error:
+            told = config_error(error) if isinstance(error, ValidationError) else error
+            kind = type(told).__name__
+            message = str(told) if isinstance(told, BakeoffError) else f"{kind}: {told}"
+            tell(state="failed", seconds=time.perf_counter() - start, error=message, kind=kind)
+            if run_id:
+                from shared import registry
+
+                registry.fail_run(RetrainConfig.model_validate(config), run_id, name, told)
+            if told is error:
+                raise
+            raise told from error
+        tell(state="finished", seconds=time.perf_counter() - start)
+        return result
+
+    return step
+
+
+def _context(*args: Any, **kwargs: Any) -> tuple[Any, str | None]:
+    """The config and MLflow run id of a step, wherever they are in its arguments."""
+    for value in (*args, *kwargs.values()):
+        if config := _field(value, "config"):
+            return config, _field(value, "run_id")
+        if _field(value, "month"):
+            return value, None
+    return None, None
+
+
+def _field(record: Any, name: str) -> Any:
+    return record.get(name) if isinstance(record, dict) else getattr(record, name, None)
+
+
+@_step
+def ingest(config: RetrainConfig, orchestrator: str, orchestrator_run: str, out: Path | None = None) -> Window:
+    """Open the MLflow run and fetch the months of the window by data version.
+
+    Args:
+        config: what to retrain.
+        orchestrator: who runs this: `plain`, `airflow`, `kubeflow` or `prefect`.
+        orchestrator_run: that tool's own id of the run, equal in every retry.
+        out: folder for the files; by default one of this run's own below `config.work_dir`.
+
+    Raises:
+        DataError, StorageError, TrackingError
+    """
+    from shared import data, registry
+
+    run_id = registry.open_run(config, orchestrator, orchestrator_run)
+    try:
+        folder = out or config.work_dir / run_id / "ingested"
+        version, files, revision = data.fetch_window(config, folder)
+    except BakeoffError as error:
+        registry.fail_run(config, run_id, "ingest", error)
+        raise
+    registry.describe_run(config, run_id, version, revision)
+    return Window(config=config, run_id=run_id, data_version=version, files=files, data=folder)
+
+
+@_step
+def validate(window: Window, out: Path | None = None) -> Window:
+    """Hold the data against the contract. The window that is returned holds the accepted rows and the report.
+
+    Raises:
+        DataError, StorageError
+    """
+    from shared.validate import validate_window
+
+    folder = out or window.data.parent / "validated"
+    report = validate_window(window, folder)
+    return window.model_copy(update={"data": folder, "report": report})
+
+
+@_step
+def train(window: Window, candidate: Candidate) -> Trained:
+    """Fit one candidate on the training months, score the holdout, log both to MLflow.
+
+    Raises:
+        TrackingError
+    """
+    from sklearn.metrics import log_loss, roc_auc_score
+
+    from shared import data, registry
+    from shared import train as training
+
+    if earlier := registry.earlier_candidate(window, candidate):
+        return earlier
+    features, late = data.load(window.paths(window.config.train_months), candidate.features)
+    model = training.fit(candidate, features, late, window.config.seed)
+    unseen, happened = data.load(window.paths([window.config.month]), candidate.features)
+    scores = training.score(model, unseen)
+    result = {
+        "model_digest": training.digest(model),
+        "auc": float(roc_auc_score(happened, scores)),
+        "log_loss": float(log_loss(happened, scores)),
+        "base_rate": float(late.mean()),
+    }
+    return registry.log_candidate(window, candidate, model, features.head(5), scores, result)
+
+
+def select(trained: list[Trained]) -> Trained:
+    """The candidate with the lowest log loss on the holdout; equal ones by name, so that their order never matters.
+
+    Log loss, because it is a proper score: the AUC alone would also favour a model whose probabilities are off.
+    """
+    each = [Trained.model_validate(one) for one in trained]
+    return min(each, key=lambda one: (one.log_loss, one.candidate))
+
+
+@_step
+def evaluate(window: Window, challenger: Trained) -> Verdict:
+    """Let the challenger meet the champion on the holdout; the verdict is final for this run.
+
+    Raises:
+        TrackingError
+    """
+    import numpy as np
+
+    from shared import data, flights, registry
+    from shared import evaluate as evaluation
+    from shared import train as training
+
+    if earlier := registry.earlier_verdict(window):
+        return earlier
+    config = window.config
+    holdout = window.paths([config.month])[0]
+    scores = registry.holdout_scores(config, challenger)
+    number = registry.champion(config)
+    if number is None:
+        slices, late, days = data.load_holdout(holdout, flights.SLICES)
+        champion_scores = np.full(len(late), challenger.base_rate)
+    else:
+        model, features = registry.load_model(config, number)
+        slices, late, days = data.load_holdout(holdout, (*features, *flights.SLICES))
+        champion_scores = training.score(model, slices[list(features)])
+    verdict = evaluation.judge(config, challenger, scores, number, champion_scores, slices, late, days)
+    registry.record_verdict(window, verdict)
+    return verdict
+
+
+@_step
+def register(window: Window, verdict: Verdict) -> Outcome:
+    """Register the challenger and make it champion.
+
+    Raises:
+        RegistryError, TrackingError
+    """
+    from shared import registry
+
+    return registry.promote(window, verdict)
