@@ -5,7 +5,7 @@
 
 import sys
 
-from prefect import Task, flow, get_run_logger, task, unmapped
+from prefect import Task, flow, task, unmapped
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.runtime import flow_run
@@ -33,10 +33,7 @@ def ingest(config: RetrainConfig) -> Window:
 
 @task
 def validate(window: Window) -> Window:
-    validated = steps.validate(window)
-    for warning in validated.report.warnings:
-        get_run_logger().warning(warning)
-    return validated
+    return steps.validate(window)
 
 
 @task(**RETRY, task_run_name="train-{candidate.name}", tags=["train"])
@@ -80,7 +77,7 @@ def retrain(config: RetrainConfig) -> State:
     """Retrain on all months before `config.month` and let the gate decide on that month."""
     window = validate(ingest(config))
     trained = train.map(unmapped(window), window.candidates)
-    verdict = evaluate(window, select(trained))
+    verdict = evaluate(window, select(trained.result()))
     if not verdict.promote:
         return Completed(name="Rejected", message=verdict.reason)
     outcome = register(window, verdict)

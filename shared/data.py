@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -91,9 +92,7 @@ def make_folder(folder: Path, *, empty: bool = False) -> Path:
         if empty and folder.exists():
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise StorageError(
             f"the folder cannot be written: {error.strerror}",

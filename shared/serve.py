@@ -26,7 +26,8 @@ def serve(retrain: Callable[[RetrainConfig], object]) -> None:
     Args:
         retrain: the adapter's way to run one; it raises when the run fails.
     """
-    logging.basicConfig(level=os.environ.get("BAKEOFF_LOG_LEVEL", "INFO"), format="%(asctime)s %(name)s: %(message)s")
+    logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
+    logging.getLogger("shared").setLevel(os.environ.get("BAKEOFF_LOG_LEVEL", "INFO"))
     signal.signal(signal.SIGTERM, _interrupt)  # a stop from outside cleans up as Ctrl-C does
     try:
         for request in json.loads(Path(sys.argv[1]).read_text()):

@@ -1,0 +1,1 @@
+"""The harness and the `bakeoff` command. It runs in the core environment and drives each tool as processes."""

@@ -1,0 +1,164 @@
+"""Embedded Airflow: its own scheduler, dag-processor and api-server as local processes, on SQLite and LocalExecutor.
+
+Not `dag.test()`: the three services are up in about ten seconds, and only the real scheduler shows what a DAG run
+costs. Not `airflow standalone`: it starts the same processes and a triggerer that nothing here needs, opens the log
+server's port to the network, and leaves children behind when it is stopped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import httpx
+
+from benchmarks import environments, processes
+from benchmarks.arms import POLL_S, Arm, ArmFailed, _once
+from benchmarks.places import ROOT, ArmName, child_env, python
+from shared import events
+from shared.config import RetrainConfig
+
+READY_S = 120.0
+_SERVICES = (["api-server"], ["scheduler", "--skip-serve-logs"], ["dag-processor"])
+_DAG = "/api/v2/dags/retrain"
+
+
+class AirflowArm(Arm):
+    """The DAG `retrain`, triggered and followed by Airflow's public REST API."""
+
+    name = ArmName.AIRFLOW
+
+    def __init__(self, folder: Path, port: int = 0) -> None:
+        super().__init__(folder)
+        self._wanted_port = port
+        self._services: dict[str, Popen[bytes]] = {}
+        self._api: httpx.Client | None = None
+
+    def prepare(self) -> None:
+        super().prepare()
+        _once(
+            self.home / "migrated",
+            environments.lock_text("airflow"),
+            [python("airflow").parent / "airflow", "db", "migrate"],
+            self._env(0),
+        )
+
+    def _env(self, port: int) -> dict[str, str]:
+        address = f"http://127.0.0.1:{port}"
+        return child_env(
+            AIRFLOW_HOME=str(self.home),
+            AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "airflow_impl" / "dags"),
+            AIRFLOW__CORE__LOAD_EXAMPLES="false",
+            AIRFLOW__CORE__PARALLELISM="4",  # LocalExecutor starts that many workers at once; 32 are too many here
+            AIRFLOW__CORE__EXECUTION_API_SERVER_URL=f"{address}/execution/",
+            AIRFLOW__API__HOST="127.0.0.1",
+            AIRFLOW__API__PORT=str(port),
+            AIRFLOW__API__BASE_URL=address,
+            PATH=f"{python('airflow').parent}:{child_env()['PATH']}",
+        )
+
+    def retrain(self, configs: list[RetrainConfig]) -> Iterator[dict[str, Any]]:
+        api = self._start()
+        for config in configs:
+            yield from self._run(api, config)
+
+    def _start(self) -> httpx.Client:
+        port = processes.free_port(self._wanted_port)
+        command = python("airflow").parent / "airflow"
+        for service in _SERVICES:
+            log = self.folder / f"airflow-{service[0]}.log"
+            self._services[service[0]] = processes.start([command, *service], log, self._env(port), ROOT)
+        self._api = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
+        self._wait("the services to be healthy", self._healthy)
+        password = json.loads((self.home / "simple_auth_manager_passwords.json.generated").read_text())["admin"]
+        token = self._api.post("/auth/token", json={"username": "admin", "password": password}).json()
+        self._api.headers["Authorization"] = f"Bearer {token['access_token']}"
+        self._wait("the DAG to be parsed", lambda: self._get(_DAG).status_code == 200)
+        self._fail_unfinished_runs()
+        self._api.patch(_DAG, json={"is_paused": False}).raise_for_status()
+        return self._api
+
+    def _healthy(self) -> bool:
+        health = self._get("/api/v2/monitor/health")
+        parts = health.json() if health.status_code == 200 else {}
+        return all(parts.get(part, {}).get("status") == "healthy" for part in ("scheduler", "dag_processor"))
+
+    def _get(self, path: str) -> httpx.Response:
+        assert self._api is not None
+        return self._api.get(path)
+
+    def _wait(self, what: str, done: Any) -> None:
+        deadline = time.monotonic() + READY_S
+        while time.monotonic() < deadline:
+            self._see_that_all_live()
+            with contextlib.suppress(httpx.TransportError):
+                if done():
+                    return
+            time.sleep(POLL_S)
+        broken = self._get("/api/v2/importErrors").json().get("import_errors", [])
+        cause = broken[0]["stack_trace"].strip().splitlines()[-1] if broken else f"after {READY_S:.0f} s"
+        raise ArmFailed(f"Airflow gave up waiting for {what}: {cause}", where=str(self.folder), fix="read its airflow-*.log")
+
+    def _see_that_all_live(self) -> None:
+        for service, process in self._services.items():
+            if process.poll() is not None:
+                log = self.folder / f"airflow-{service}.log"
+                raise ArmFailed(
+                    f"Airflow's {service} ended with exit code {process.returncode}: {processes.tail(log, 3)}",
+                    where=str(log),
+                    fix="read the end of that log",
+                )
+
+    def _run(self, api: httpx.Client, config: RetrainConfig) -> Iterator[dict[str, Any]]:
+        settings = config.json_dict()
+        conf = {"month": settings.pop("month"), "settings": settings}
+        label = {"step": "retrain", "label": config.month}
+        start = time.time()
+        yield {"time": start, **label, "state": "started"}
+        made = api.post(f"{_DAG}/dagRuns", json={"logical_date": None, "conf": conf}).raise_for_status()
+        run = f"{_DAG}/dagRuns/{made.json()['dag_run_id']}"
+        listener = config.events or self.folder / "events.jsonl"
+        seen = len(events.read(listener)) if listener.exists() else 0
+        while True:
+            state = self._get(run).json()["state"]
+            for event in events.read(listener, seen):
+                seen += 1
+                yield event
+            if state in ("success", "failed"):
+                break
+            self._see_that_all_live()
+            time.sleep(POLL_S)
+        if state == "failed":
+            raise ArmFailed(
+                f"the DAG run of {config.month} failed in: {', '.join(self._failed_tasks(run))}",
+                where=f"{self.home / 'logs'}",
+                fix="read the log of that task",
+            )
+        end = time.time()
+        yield {"time": end, **label, "state": "finished", "seconds": end - start}
+
+    def _failed_tasks(self, run: str) -> list[str]:
+        tasks = self._get(f"{run}/taskInstances").json()["task_instances"]
+        return [task["task_id"] for task in tasks if task["state"] == "failed"]
+
+    def _fail_unfinished_runs(self) -> None:
+        """A run that was cut off earlier would be resumed by the scheduler, and hold back ours."""
+        assert self._api is not None
+        for state in ("running", "queued"):
+            for run in self._get(f"{_DAG}/dagRuns?state={state}").json().get("dag_runs", []):
+                self._api.patch(f"{_DAG}/dagRuns/{run['dag_run_id']}", json={"state": "failed"}).raise_for_status()
+
+    def stop(self) -> None:
+        if self._api is not None:
+            with contextlib.suppress(httpx.HTTPError, KeyError):
+                self._fail_unfinished_runs()
+            self._api.close()
+            self._api = None
+        for service in ("scheduler", "dag-processor", "api-server"):  # who asks before who answers
+            if service in self._services:
+                processes.stop(self._services.pop(service), patience_s=5)

@@ -1,0 +1,129 @@
+"""The `bakeoff` command."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from benchmarks import dataset, demo as main_job, environments, locks
+from benchmarks.display import Display
+from benchmarks.places import ARMS, ENVIRONMENT, STATE, ArmName
+from benchmarks.retraining import make_configs, run
+from shared.errors import BakeoffError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="One real retraining pipeline, run by plain Python, Prefect, Airflow and Kubeflow, and measured.",
+)
+data_app = typer.Typer(no_args_is_help=True, help="The flights: build them, or see that they are unchanged.")
+app.add_typer(data_app, name="data")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output; progress goes to standard error.")]
+State = Annotated[Path | None, typer.Option(help="Folder for all that is written; by default below .bakeoff.")]
+Port = Annotated[int, typer.Option(help="Port of Airflow's api-server on 127.0.0.1; 0 for any free one.")]
+
+err = Console(stderr=True)
+out = Console()
+
+
+@app.command()
+def demo(json: Json = False, state: State = None, port: Port = 0) -> None:
+    """Retrain on March, April and May 2013 on all four arms and compare (about four minutes after the first set-up)."""
+    result = main_job.demo(err, main_job.MONTHS, list(ARMS), state, port)
+    if json:
+        print(result.model_dump_json(indent=2))
+    else:
+        out.print(main_job.table(result))
+        for line in main_job.summary(result):
+            out.print(line, soft_wrap=True, highlight=False, markup=False)
+    raise typer.Exit(0 if result.parity else 1)
+
+
+@app.command()
+def retrain(
+    on: Annotated[ArmName, typer.Option(help="Which arm runs it.")],
+    month: Annotated[str, typer.Option(help="The month that has just arrived: train on all before it, score on it.")],
+    json: Json = False,
+    state: State = None,
+    port: Port = 0,
+) -> None:
+    """Run one retraining on one arm, in that arm's lasting tracking store."""
+    [config] = make_configs([month], (state or STATE) / on)
+    dataset.ensure()
+    with Display(err, [on]) as display:
+        result = run(on, [config], display, port=port)
+    [done] = result.retrainings
+    if json:
+        print(result.model_dump_json(indent=2))
+    elif result.status == "succeeded":
+        verdict = f"promoted to version {done.version}" if done.promoted else "rejected"
+        out.print(f"{month} on {on}: {done.candidate} {verdict}; AUC {done.auc:.4f}, log loss {done.log_loss:.4f}", highlight=False)
+        out.print(f"{done.reason}", soft_wrap=True, highlight=False, markup=False)
+        out.print(f"look inside: .venvs/core/bin/mlflow ui --backend-store-uri {config.tracking_uri}", soft_wrap=True, highlight=False)
+    if result.status == "failed":
+        fail(result.error or "the run failed")
+
+
+@app.command()
+def setup(
+    arms: Annotated[list[ArmName] | None, typer.Argument(help="Which arms; all of them by default.")] = None,
+    test: Annotated[bool, typer.Option(help="Add what `make test` needs.")] = False,
+    dev: Annotated[bool, typer.Option(help="Add what `make check` needs to the core environment.")] = False,
+) -> None:
+    """Build the environments and the data; what is there already costs nothing."""
+    for arm in arms or ARMS:
+        name = ENVIRONMENT[arm]
+        extra = ["test"] * test + ["dev"] * (dev and name == "core")
+        if not environments.is_ready(name, *extra):
+            err.print(f"building the {name} environment", highlight=False)
+            environments.ensure(name, *extra)
+    dataset.ensure()
+
+
+@app.command("lock")
+def lock_command() -> None:
+    """Recompile the hash-pinned files in locks/ to the newest versions that fit pyproject.toml."""
+    for path in locks.compile_all():
+        err.print(f"wrote {path.relative_to(path.parent.parent)}", highlight=False)
+
+
+@data_app.command("build")
+def data_build(force: Annotated[bool, typer.Option(help="Build anew even what is there.")] = False) -> None:
+    """Build the monthly files from the pinned package, by `dvc repro`, and check them against dvc.lock."""
+    dataset.ensure(force=force)
+    data_check()
+
+
+@data_app.command("check")
+def data_check() -> None:
+    """See that every month is, byte for byte, what its version says."""
+    version = dataset.check()
+    months = dataset.summary()
+    megabytes = sum(size for _, size, _ in months) / 1e6
+    out.print(f"{len(months)} months, {megabytes:.1f} MB, unchanged: data version {version}", highlight=False)
+
+
+def fail(message: str) -> None:
+    """Print an error and end with exit code 1."""
+    err.print(f"[red]error:[/red] {message}", soft_wrap=True, highlight=False)
+    raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point: a known failure is one message and exit code 1; Ctrl-C is 130."""
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as ended:
+        sys.exit(ended.exit_code)
+    except BakeoffError as error:
+        err.print(f"[red]error:[/red] {error}", soft_wrap=True, highlight=False)
+        sys.exit(1)
+    except (KeyboardInterrupt, typer.Abort):
+        err.print("stopped; no process is left behind, and the champion is as it was", highlight=False)
+        sys.exit(130)

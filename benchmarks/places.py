@@ -1,0 +1,45 @@
+"""Where things are: the repository, its environments, the folder of all that runs write."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENVS = ROOT / ".venvs"
+LOCKS = ROOT / "locks"
+STATE = ROOT / ".bakeoff"
+
+
+class ArmName(StrEnum):
+    """The four arms, in the order in which they are shown."""
+
+    PLAIN = "plain"
+    PREFECT = "prefect"
+    AIRFLOW = "airflow"
+    KUBEFLOW = "kubeflow"
+
+
+ARMS = tuple(ArmName)
+#: The environment of each arm: the plain one runs in the core environment, as the harness does.
+ENVIRONMENT: dict[ArmName, str] = {arm: "core" if arm is ArmName.PLAIN else arm.value for arm in ARMS}
+#: The folder of each arm's own code; the plain arm is one module of the core.
+ADAPTER: dict[ArmName, list[Path]] = {
+    ArmName.PLAIN: [ROOT / "shared" / "pipeline.py"],
+    ArmName.PREFECT: sorted((ROOT / "prefect_impl").rglob("*.py")),
+    ArmName.AIRFLOW: sorted((ROOT / "airflow_impl").rglob("*.py")),
+    ArmName.KUBEFLOW: sorted((ROOT / "kubeflow_impl").rglob("*.py")),
+}
+
+
+def python(environment: str) -> Path:
+    """The interpreter of one environment."""
+    return VENVS / environment / "bin" / "python"
+
+
+def child_env(**more: str) -> dict[str, str]:
+    """Environment variables for a child process: this one's, without what would point it at somebody's other work."""
+    foreign = ("VIRTUAL_ENV", "PYTHONHOME", "PREFECT_API_URL", "PREFECT_PROFILE", "AIRFLOW_CONFIG")
+    env = {name: value for name, value in os.environ.items() if name not in foreign}
+    return {**env, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT), **more}
