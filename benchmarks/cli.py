@@ -30,6 +30,8 @@ Port = Annotated[int, typer.Option(help="Port of Airflow's api-server on 127.0.0
 
 err = Console(stderr=True)
 out = Console()
+if not out.is_terminal:
+    out.width = 100  # a pipe or a file has no width to keep to
 
 
 @app.command()
@@ -81,7 +83,8 @@ def setup(
         name = ENVIRONMENT[arm]
         extra = ["test"] * test + ["dev"] * (dev and name == "core")
         if not environments.is_ready(name, *extra):
-            err.print(f"building the {name} environment", highlight=False)
+            what = "adding test tools to" if environments.is_ready(name) else "building"
+            err.print(f"{what} the {name} environment", highlight=False)
             environments.ensure(name, *extra)
     dataset.ensure()
 

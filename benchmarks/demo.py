@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +16,21 @@ from benchmarks.retraining import make_configs, run
 
 #: The gate promotes, rejects and promotes again.
 MONTHS = ["2013-03", "2013-04", "2013-05"]
+
+
+_COLUMNS: dict[str, Literal["left", "right"]] = {
+    "arm": "left",
+    "install\ns": "right",
+    "run\ns": "right",
+    "over\nplain s": "right",
+    "lines": "right",
+    "month": "left",
+    "AUC": "right",
+    "log\nloss": "right",
+    "verdict": "left",
+    "ver-\nsion": "right",
+    "model\ndigest": "left",
+}
 
 
 def demo(console: Console, months: list[str], arms: list[ArmName], state: Path | None = None, port: int = 0) -> results.DemoResult:
@@ -52,20 +68,17 @@ def with_overhead(arms: list[results.ArmResult]) -> list[results.ArmResult]:
 
 
 def table(result: results.DemoResult) -> Table:
-    """The one table: a row for each arm and month."""
-    view = Table(title="The same retraining, four ways", title_style="bold", header_style="bold", pad_edge=False)
-    for name, right in (
-        ("arm", 0), ("install s", 1), ("start s", 1), ("run s", 1), ("over plain s", 1), ("lines", 1), ("month", 0), ("AUC", 1),
-        ("log loss", 1), ("verdict", 0), ("version", 1), ("model digest", 0),
-    ):  # fmt: skip
-        view.add_column(name, justify="right" if right else "left", no_wrap=True)
+    """The one table, narrow enough for 80 columns: a row for each arm and month."""
+    view = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False)
+    for name, justify in _COLUMNS.items():
+        view.add_column(name, justify=justify, vertical="bottom", no_wrap=True)
     for arm in result.arms:
         overhead = "" if arm.overhead_s is None else f"{arm.overhead_s:+.1f}"
-        first = [arm.name, _seconds(arm.install_s), _seconds(arm.start_s), _seconds(arm.seconds), overhead, str(arm.adapter_lines)]
+        first = [arm.name, _seconds(arm.install_s), _seconds(arm.seconds), overhead, str(arm.adapter_lines)]
+        view.add_row()
         for each in arm.retrainings:
             view.add_row(*first, *_cells(each))
-            first = [""] * 6
-        view.add_section()
+            first = [""] * len(first)
     return view
 
 
@@ -94,8 +107,8 @@ def summary(result: results.DemoResult) -> list[str]:
     return [
         agree,
         *failures,
-        "install: building the environment, packages already fetched for another arm come from the cache",
-        "run: from starting the arm to its last verdict; start: the part of it before the first step",
+        "install: building the arm's environment (packages that an earlier arm fetched come from the cache)",
+        "run: from starting the arm to its last verdict; lines: code of the adapter alone",
         f"result file: {shown}/result.json",
         f"look inside: .venvs/core/bin/mlflow ui --backend-store-uri sqlite:///{shown}/plain/mlflow.db",
     ]

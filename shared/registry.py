@@ -137,11 +137,11 @@ def describe_run(config: RetrainConfig, run_id: str, data_version: str, revision
     client.log_dict(run_id, config.json_dict(), "config.json")
 
 
-def fail_run(config: RetrainConfig, run_id: str, step: str, error: Exception) -> None:
+def fail_run(config: RetrainConfig, run_id: str, step: str, cause: str) -> None:
     """Close the parent run as failed, with the cause. Says nothing if the tracking store is what failed."""
     try:
         client = connect(config)
-        client.set_tag(run_id, "bakeoff.failure", f"{step}: {error}"[:4000])
+        client.set_tag(run_id, "bakeoff.failure", f"{step}: {cause}"[:4000])
         client.set_terminated(run_id, "FAILED")
     except Exception as second:  # the first cause is what the user needs; this one only goes to the log
         log.warning("could not mark MLflow run %s as failed: %s", run_id, second)

@@ -10,12 +10,13 @@ libraries are imported inside the steps, so that an orchestrator can parse its g
 from __future__ import annotations
 
 import functools
+import inspect
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from pydantic import ConfigDict, ValidationError, validate_call
+from pydantic import ValidationError, validate_call
 
 from shared import events
 from shared.config import Candidate, RetrainConfig, config_error
@@ -28,28 +29,29 @@ T = TypeVar("T")
 
 def _step(call: Callable[P, T]) -> Callable[P, T]:
     """Check the arguments, tell listeners what happens, and leave a failed step's cause in MLflow."""
-    checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(call)
+    checked = validate_call(call)
+    signature = inspect.signature(call)
     name = call.__name__
 
     @functools.wraps(call)
     def step(*args: P.args, **kwargs: P.kwargs) -> T:
-        config, run_id = _context(*args, **kwargs)
-        label = str(_field(kwargs.get("candidate", args[1] if len(args) > 1 else None), "name") or "")
-        start = time.perf_counter()
-
+        given = signature.bind(*args, **kwargs).arguments
+        window = given.get("window")
+        config = given.get("config") or _field(window, "config")
+        label = str(_field(given.get("candidate"), "name") or "")
         tell = functools.partial(events.tell, _field(config, "events"), step=name, label=label)
+        start = time.perf_counter()
         tell(state="started")
         try:
-            result = checked(*args, **kwargs)
-        except Exception as error:
+            result = checked(**given)
+        except (Exception, KeyboardInterrupt) as error:
             told = config_error(error) if isinstance(error, ValidationError) else error
-            kind = type(told).__name__
-            message = str(told) if isinstance(told, BakeoffError) else f"{kind}: {told}"
-            tell(state="failed", seconds=time.perf_counter() - start, error=message, kind=kind)
-            if run_id:
+            message = str(told) if isinstance(told, BakeoffError) else f"{type(told).__name__}: {told}"
+            tell(state="failed", seconds=time.perf_counter() - start, error=message, kind=type(told).__name__)
+            if run_id := _field(window, "run_id"):
                 from shared import registry
 
-                registry.fail_run(RetrainConfig.model_validate(config), run_id, name, told)
+                registry.fail_run(RetrainConfig.model_validate(config), run_id, name, message)
             if told is error:
                 raise
             raise told from error
@@ -57,16 +59,6 @@ def _step(call: Callable[P, T]) -> Callable[P, T]:
         return result
 
     return step
-
-
-def _context(*args: Any, **kwargs: Any) -> tuple[Any, str | None]:
-    """The config and MLflow run id of a step, wherever they are in its arguments."""
-    for value in (*args, *kwargs.values()):
-        if config := _field(value, "config"):
-            return config, _field(value, "run_id")
-        if _field(value, "month"):
-            return value, None
-    return None, None
 
 
 def _field(record: Any, name: str) -> Any:
@@ -93,7 +85,7 @@ def ingest(config: RetrainConfig, orchestrator: str, orchestrator_run: str, out:
         folder = out or config.work_dir / run_id / "ingested"
         version, files, revision = data.fetch_window(config, folder)
     except BakeoffError as error:
-        registry.fail_run(config, run_id, "ingest", error)
+        registry.fail_run(config, run_id, "ingest", str(error))
         raise
     registry.describe_run(config, run_id, version, revision)
     return Window(config=config, run_id=run_id, data_version=version, files=files, data=folder)

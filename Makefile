@@ -1,0 +1,38 @@
+# The verbs that people and CI share. Every one sets up what it needs; `./bakeoff --help` has the rest.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check docs lock clean distclean
+
+help:  ## List the verbs
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo:  ## Retrain March, April and May 2013 on all four arms and compare
+	@./bakeoff demo
+
+test:  ## Core tests, each adapter's tests in its own environment, parity
+	@./bakeoff setup --test
+	@.venvs/core/bin/python -m pytest tests/shared tests/benchmarks
+	@.venvs/prefect/bin/python -m pytest tests/prefect_impl
+	@.venvs/airflow/bin/python -m pytest tests/airflow_impl
+	@.venvs/kubeflow/bin/python -m pytest tests/kubeflow_impl
+	@.venvs/core/bin/python -m pytest tests/parity
+
+check:  ## Lint, format, types, import contracts, docs up to date
+	@./bakeoff setup plain --dev
+	@.venvs/core/bin/ruff check .
+	@.venvs/core/bin/ruff format --check .
+	@.venvs/core/bin/mypy
+	@.venvs/core/bin/lint-imports
+	@.venvs/core/bin/cog --check --check-fail-msg "run make docs" README.md docs/*.md
+
+docs:  ## Write into the documents what the commands and result files say
+	@./bakeoff setup plain --dev
+	@.venvs/core/bin/cog -r README.md docs/*.md
+
+lock:  ## Recompile locks/ to the newest versions that fit
+	@./bakeoff lock
+
+clean:  ## Remove what runs have written: stores, tools' databases, results
+	@rm -rf .bakeoff .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+distclean: clean  ## Remove the environments and the built data too
+	@rm -rf .venvs data .dvc/cache .dvc/tmp

@@ -1,0 +1,17 @@
+import os
+import tempfile
+
+import pytest
+
+# Prefect reads its settings when it is first imported: results of tests do not belong among the user's own.
+_HOME = tempfile.TemporaryDirectory(prefix="prefect-test-")
+os.environ["PREFECT_HOME"] = _HOME.name
+
+from prefect.testing.utilities import prefect_test_harness
+
+
+@pytest.fixture(scope="session", autouse=True)
+def prefect():
+    """A real Prefect API on a database of its own, as Prefect's documentation recommends for tests."""
+    with prefect_test_harness(server_startup_timeout=120):
+        yield

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared import flights
+from shared.config import RetrainConfig, parse_config
+from shared.errors import ConfigError
+
+
+@given(st.sampled_from(flights.months()[1:]))
+def test_windows_never_overlap_the_holdout_and_miss_no_month(month):
+    config = RetrainConfig(month=month)
+    assert month not in config.train_months
+    assert max(config.train_months) < month
+    assert [*config.train_months, month] == flights.months()[: len(config.train_months) + 1]
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ({"month": "2014-01"}, "there is no month 2014-01"),
+        ({"month": "2013-01"}, "no earlier one to train on"),
+        ({"month": "May"}, "month"),
+        ({"month": "2013-05", "nonsense": 1}, "nonsense"),
+        ({"month": "2013-05", "candidates": []}, "at least one"),
+        ({"month": "2013-05", "candidates": [{"name": "random_forest"}] * 2}, "distinct"),
+        ({"month": "2013-05", "candidates": [{"name": "oracle"}]}, "candidates"),
+        ({"month": "2013-05", "gate": {"confidence": 1.5}}, "gate.confidence"),
+    ],
+)
+def test_bad_requests_are_told_by_field_before_work_starts(request_, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        parse_config(request_)
+    assert "What to do:" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", flights.LEAKY)
+def test_a_leaky_feature_is_refused(name):
+    candidate = {"name": "logistic_regression", "features": ["dep_min", name]}
+    with pytest.raises(ConfigError, match=f"{name} would leak"):
+        parse_config({"month": "2013-05", "candidates": [candidate]})
+
+
+def test_an_unknown_feature_is_refused():
+    candidate = {"name": "logistic_regression", "features": ["dep_min", "moon"]}
+    with pytest.raises(ConfigError, match="no feature moon"):
+        parse_config({"month": "2013-05", "candidates": [candidate]})
+
+
+def test_no_feature_is_leaky():
+    assert not set(flights.FEATURES) & set(flights.LEAKY)
+    assert len(flights.FEATURES) == 15
+
+
+def test_a_config_survives_a_tool_that_knows_only_floats():
+    config = RetrainConfig(month="2013-05", seed=7)
+    text = json.dumps(config.json_dict())
+    as_floats = json.loads(text, parse_int=float)
+    assert parse_config(as_floats) == config
+
+
+def test_places_follow_the_state_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("BAKEOFF_TRACKING_URI", raising=False)
+    config = RetrainConfig(month="2013-05", state=tmp_path)
+    assert config.tracking_uri == f"sqlite:///{tmp_path}/mlflow.db"
+    assert config.artifact_location == f"file://{tmp_path}/artifacts"
+    server = RetrainConfig(month="2013-05", state=tmp_path, tracking_uri="http://127.0.0.1:1")
+    assert server.artifact_location is None  # a server decides that itself
+
+
+def test_choosing_among_more_candidates_asks_for_more_confidence():
+    one = RetrainConfig(month="2013-05", candidates=({"name": "logistic_regression"},))
+    two = RetrainConfig(month="2013-05")
+    assert one.gate_confidence == pytest.approx(0.95)
+    assert two.gate_confidence == pytest.approx(0.975)

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import socket
+import time
+
+import mlflow
+import pandas as pd
+import pytest
+
+from shared import flights, registry, steps
+from shared.data import load
+from shared.errors import RegistryError, StorageError, TrackingError
+from shared.pipeline import retrain
+
+
+@pytest.fixture
+def judged(make_config):
+    """A retraining that has come as far as a verdict to promote."""
+    window = steps.validate(steps.ingest(make_config("2013-03"), "plain", "run-1"))
+    trained = [steps.train(window, candidate) for candidate in window.candidates]
+    verdict = steps.evaluate(window, steps.select(trained))
+    assert verdict.promote, verdict.reason
+    return window, verdict
+
+
+def versions(config):
+    client = registry.connect(config)
+    return [int(each.version) for each in client.search_model_versions(f"name = '{config.model_name}'")]
+
+
+def aliases(config):
+    found = registry.connect(config).get_registered_model(config.model_name).aliases
+    return {alias: int(version) for alias, version in found.items()}
+
+
+def test_a_retried_ingest_finds_its_run(make_config):
+    config = make_config()
+    first = registry.open_run(config, "plain", "run-1")
+    assert registry.open_run(config, "plain", "run-1") == first
+    assert registry.open_run(config, "plain", "run-2") != first
+    assert registry.open_run(config, "prefect", "run-1") != first
+
+
+def test_promotion_registers_once_and_moves_the_alias(judged):
+    window, verdict = judged
+    config = window.config
+    assert registry.champion(config) is None
+    outcome = registry.promote(window, verdict)
+    assert (outcome.version, outcome.promoted, outcome.orchestrator) == (1, True, "plain")
+    assert registry.promote(window, verdict) == outcome  # a retry of register
+    assert versions(config) == [1]
+    assert aliases(config) == {"champion": 1}
+    assert registry.outcome(config) == outcome
+    assert registry.promotion_log(config) == [outcome]
+
+
+def test_a_run_cut_off_before_the_last_move_is_completed_by_a_retry(judged, monkeypatch):
+    window, verdict = judged
+    real = mlflow.MlflowClient.set_registered_model_alias
+
+    def dies_at_champion(self, name, alias, version):
+        if alias == "champion":
+            raise ConnectionError("the network went away")
+        return real(self, name, alias, version)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(mlflow.MlflowClient, "set_registered_model_alias", dies_at_champion)
+        with pytest.raises(ConnectionError):
+            registry.promote(window, verdict)
+    assert registry.champion(window.config) is None
+    assert aliases(window.config) == {"challenger": 1}
+    registry.promote(window, verdict)
+    assert aliases(window.config) == {"champion": 1}
+    assert versions(window.config) == [1]
+
+
+def test_a_rejected_challenger_cannot_be_registered(judged):
+    window, verdict = judged
+    with pytest.raises(RegistryError, match="gate has rejected"):
+        registry.promote(window, verdict.model_copy(update={"promote": False}))
+    assert versions(window.config) == []
+
+
+def test_a_champion_that_changed_since_the_verdict_is_not_replaced(judged, make_config):
+    window, verdict = judged
+    retrain(make_config("2013-03", request_id="faster"), "run-2")
+    with pytest.raises(RegistryError, match="the champion is now version 1, but the gate compared with version None"):
+        registry.promote(window, verdict)
+    assert aliases(window.config)["champion"] == 1
+
+
+def test_the_version_says_what_it_was_made_of(judged):
+    window, verdict = judged
+    registry.promote(window, verdict)
+    version = registry.connect(window.config).get_model_version(window.config.model_name, "1")
+    assert version.tags["data_version"] == window.data_version
+    assert version.tags["model_digest"] == verdict.challenger.model_digest
+    assert version.tags["train_months"] == "2013-01..2013-02"
+    run = registry.connect(window.config).get_run(window.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["bakeoff.orchestrator"] == "plain"
+
+
+def test_the_registered_model_serves_plain_strings(judged, small_repo):
+    window, verdict = judged
+    registry.promote(window, verdict)
+    model = mlflow.pyfunc.load_model(f"models:/{window.config.model_name}@champion")
+    features, _ = load([small_repo / flights.month_file("2013-03")], flights.FEATURES)
+    rows = features.head(5).astype({name: "str" if name in flights.CATEGORICAL else "float64" for name in features})
+    expected = registry.holdout_scores(window.config, verdict.challenger)[:5]
+    assert pd.Series(model.predict(rows)[:, 1]).to_numpy() == pytest.approx(expected)
+
+
+def test_a_candidate_trained_by_an_earlier_attempt_is_found(make_config):
+    window = steps.validate(steps.ingest(make_config(), "plain", "run-1"))
+    candidate = window.candidates[0]
+    assert registry.earlier_candidate(window, candidate) is None
+    client = registry.connect(window.config)
+    experiment = client.get_run(window.run_id).info.experiment_id
+    torn = client.create_run(
+        experiment, tags={"mlflow.parentRunId": window.run_id, "bakeoff.candidate": candidate.name}
+    ).info.run_id
+    first = steps.train(window, candidate)
+    assert client.get_run(torn).info.status == "KILLED"
+    assert steps.train(window, candidate) == first
+    children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{window.run_id}'")
+    assert len(children) == 2  # the torn one and the one that finished: the retry has not trained again
+
+
+def test_a_server_that_is_down_is_told_within_seconds(make_config):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{unused.getsockname()[1]}"
+    start = time.perf_counter()
+    with pytest.raises(TrackingError, match="does not answer") as caught:
+        registry.connect(make_config(tracking_uri=address))
+    assert time.perf_counter() - start < 5
+    assert caught.value.where == address
+
+
+def test_a_store_in_a_folder_that_cannot_be_written_is_told(make_config, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StorageError, match="cannot be written"):
+        registry.connect(make_config(tracking_uri=f"sqlite:///{tmp_path}/file/mlflow.db"))
