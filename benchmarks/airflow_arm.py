@@ -102,7 +102,9 @@ class AirflowArm(Arm):
             time.sleep(POLL_S)
         broken = self._get("/api/v2/importErrors").json().get("import_errors", [])
         cause = broken[0]["stack_trace"].strip().splitlines()[-1] if broken else f"after {READY_S:.0f} s"
-        raise ArmFailed(f"Airflow gave up waiting for {what}: {cause}", where=str(self.folder), fix="read its airflow-*.log")
+        raise ArmFailed(
+            f"Airflow gave up waiting for {what}: {cause}", where=str(self.folder), fix="read its airflow-*.log"
+        )
 
     def _see_that_all_live(self) -> None:
         for service, process in self._services.items():

@@ -45,6 +45,7 @@ class Arm(ABC):
             ArmFailed: a run ended as failed in the tool; the cause is in its last event.
         """
 
+    @abstractmethod
     def stop(self) -> None:
         """End every process that is still there."""
 
@@ -53,7 +54,6 @@ class ProcessArm(Arm):
     """An arm that is one process: it takes a request file and runs it (`shared.serve`)."""
 
     module: str
-    settings: dict[str, str] = {}
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -84,7 +84,7 @@ class ProcessArm(Arm):
 
     def env(self) -> dict[str, str]:
         """Environment variables of the process."""
-        return self.settings
+        return {}
 
     def stop(self) -> None:
         if self._process is not None:

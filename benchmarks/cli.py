@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.text import Text
+from typer.core import TyperGroup
 
-from benchmarks import dataset, demo as main_job, environments, locks
+from benchmarks import dataset, environments, locks
+from benchmarks import demo as main_job
 from benchmarks.display import Display
 from benchmarks.places import ARMS, ENVIRONMENT, STATE, ArmName
 from benchmarks.retraining import make_configs, run
 from shared.errors import BakeoffError
 
+
+class Group(TyperGroup):
+    """Ends a known failure with one message and exit code 1, and Ctrl-C with 130."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BakeoffError as error:
+            fail(str(error))
+        except KeyboardInterrupt:
+            err.print("stopped; no process is left behind, and the champion is as it was", highlight=False)
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -24,7 +41,9 @@ app = typer.Typer(
 data_app = typer.Typer(no_args_is_help=True, help="The flights: build them, or see that they are unchanged.")
 app.add_typer(data_app, name="data")
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output; progress goes to standard error.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output; progress goes to standard error.")
+]
 State = Annotated[Path | None, typer.Option(help="Folder for all that is written; by default below .bakeoff.")]
 Port = Annotated[int, typer.Option(help="Port of Airflow's api-server on 127.0.0.1; 0 for any free one.")]
 
@@ -65,9 +84,16 @@ def retrain(
         print(result.model_dump_json(indent=2))
     elif result.status == "succeeded":
         verdict = f"promoted to version {done.version}" if done.promoted else "rejected"
-        out.print(f"{month} on {on}: {done.candidate} {verdict}; AUC {done.auc:.4f}, log loss {done.log_loss:.4f}", highlight=False)
+        out.print(
+            f"{month} on {on}: {done.candidate} {verdict}; AUC {done.auc:.4f}, log loss {done.log_loss:.4f}",
+            highlight=False,
+        )
         out.print(f"{done.reason}", soft_wrap=True, highlight=False, markup=False)
-        out.print(f"look inside: .venvs/core/bin/mlflow ui --backend-store-uri {config.tracking_uri}", soft_wrap=True, highlight=False)
+        out.print(
+            f"look inside: .venvs/core/bin/mlflow ui --backend-store-uri {config.tracking_uri}",
+            soft_wrap=True,
+            highlight=False,
+        )
     if result.status == "failed":
         fail(result.error or "the run failed")
 
@@ -112,21 +138,12 @@ def data_check() -> None:
     out.print(f"{len(months)} months, {megabytes:.1f} MB, unchanged: data version {version}", highlight=False)
 
 
-def fail(message: str) -> None:
+def fail(message: str) -> NoReturn:
     """Print an error and end with exit code 1."""
-    err.print(f"[red]error:[/red] {message}", soft_wrap=True, highlight=False)
+    err.print(Text("error: ", "red").append(message, "default"), soft_wrap=True)
     raise typer.Exit(1)
 
 
 def main() -> None:
-    """Entry point: a known failure is one message and exit code 1; Ctrl-C is 130."""
-    try:
-        app(standalone_mode=False)
-    except typer.Exit as ended:
-        sys.exit(ended.exit_code)
-    except BakeoffError as error:
-        err.print(f"[red]error:[/red] {error}", soft_wrap=True, highlight=False)
-        sys.exit(1)
-    except (KeyboardInterrupt, typer.Abort):
-        err.print("stopped; no process is left behind, and the champion is as it was", highlight=False)
-        sys.exit(130)
+    """Entry point of the console script."""
+    app(prog_name="bakeoff")

@@ -48,7 +48,7 @@ def ensure(*, force: bool = False) -> None:
         raise DataError(
             "the months that were built are not, byte for byte, the committed version",
             where="data/flights against dvc.lock",
-            fix="rebuild with the locked packages (`./bakeoff data build --force`); if the change is meant, `dvc commit`",
+            fix="rebuild by `./bakeoff data build --force`; if the change is meant, record it by `dvc commit`",
         )
 
 

@@ -33,7 +33,9 @@ _COLUMNS: dict[str, Literal["left", "right"]] = {
 }
 
 
-def demo(console: Console, months: list[str], arms: list[ArmName], state: Path | None = None, port: int = 0) -> results.DemoResult:
+def demo(
+    console: Console, months: list[str], arms: list[ArmName], state: Path | None = None, port: int = 0
+) -> results.DemoResult:
     """Retrain on every arm, each with a tracking store of its own that starts empty.
 
     Args:

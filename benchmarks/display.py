@@ -31,14 +31,18 @@ class Display:
         self._took: dict[str, float] = {}
         self._running: dict[tuple[str, str], None] = {}
         self._month = ""
-        self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=8) if console.is_terminal else None
+        self._live = (
+            Live(console=console, get_renderable=self._draw, refresh_per_second=8) if console.is_terminal else None
+        )
 
     def __enter__(self) -> Self:
         if self._live:
             self._live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._live:
             self._live.stop()
 
@@ -78,7 +82,9 @@ class Display:
         words: dict[str, list[str]] = {}
         for step, label in self._running:
             words.setdefault(step, []).append(label)
-        return "; ".join(f"{_DOING.get(step, step)} {', '.join(filter(None, labels))}".strip() for step, labels in words.items())
+        return "; ".join(
+            f"{_DOING.get(step, step)} {', '.join(filter(None, labels))}".strip() for step, labels in words.items()
+        )
 
     def _say(self, arm: str, what: str) -> None:
         self._lines[arm] = what

@@ -15,7 +15,7 @@ from shared.errors import StorageError
 
 
 def start(command: list[str | Path], log: Path, env: dict[str, str], cwd: Path) -> subprocess.Popen[bytes]:
-    """Start a command in a process group of its own, so that Ctrl-C reaches it through us only; output goes to `log`."""
+    """Start a command in a process group of its own, which Ctrl-C reaches through us only; its output goes to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as stream:
         return subprocess.Popen(
@@ -38,6 +38,7 @@ def stop(process: subprocess.Popen[bytes], *, patience_s: float = 10.0) -> None:
     for member in family | _family(process.pid) | _group(process.pid):
         with contextlib.suppress(psutil.NoSuchProcess):
             member.kill()
+    process.kill()  # does nothing when it has ended
     process.wait()
     psutil.wait_procs(list(family), timeout=5)
 

@@ -138,5 +138,3 @@ def parity(arms: list[ArmResult]) -> bool:
     """Have all arms succeeded, and reached the same result for every month?"""
     done = all(arm.status == "succeeded" for arm in arms)
     return done and len({tuple(each.identity for each in arm.retrainings) for arm in arms}) == 1
-
-

@@ -52,7 +52,7 @@ def make_configs(months: list[str], state: Path, settings: dict[str, Any] | None
 
 
 def run(name: ArmName, configs: list[RetrainConfig], display: Display, *, port: int = 0) -> results.ArmResult:
-    """Run the retrainings in order on one arm. A failure is a result, not an exception; Ctrl-C leaves nothing behind."""
+    """Run the retrainings in order on one arm. A failure is a result, no exception; Ctrl-C leaves nothing behind."""
     assert configs[0].events is not None
     arm = make_arm(name, configs[0].events.parent, port)
     try:

@@ -53,7 +53,7 @@ def select(trained: list) -> dict:
 
 @component
 def evaluate(challenger: dict, data: Input[Dataset], verdict: Output[Artifact], metrics: Output[Metrics]) -> bool:
-    """Let the challenger meet the champion; return whether the gate is passed (kfp.local branches on a single output)."""
+    """Let the challenger meet the champion; return whether it passes (kfp.local branches on a single output only)."""
     from shared import steps
 
     judged = steps.evaluate({**data.metadata["window"], "data": data.path}, challenger)

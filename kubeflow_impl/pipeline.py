@@ -1,6 +1,6 @@
 """Monthly retraining as a Kubeflow pipeline.
 
-    python -m kubeflow_impl.pipeline retrain.yaml    # compile to IR YAML, to upload to a Kubeflow Pipelines server
+python -m kubeflow_impl.pipeline retrain.yaml    # compile to IR YAML, to upload to a Kubeflow Pipelines server
 """
 
 import sys

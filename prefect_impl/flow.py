@@ -1,6 +1,6 @@
 """Monthly retraining as a Prefect flow: ingest, validate, train each candidate, select, evaluate, register.
 
-    python -m prefect_impl.flow 2013-05          # one run, on an ephemeral API or on PREFECT_API_URL
+python -m prefect_impl.flow 2013-05          # one run, on an ephemeral API or on PREFECT_API_URL
 """
 
 import sys

@@ -112,7 +112,9 @@ class RetrainConfig(Record):
     )
     #: Where a database-backed store keeps artifacts; a tracking server decides that itself.
     artifact_location: str | None = Field(
-        default_factory=lambda data: None if data["tracking_uri"].startswith("http") else f"file://{data['state']}/artifacts"
+        default_factory=lambda data: (
+            None if data["tracking_uri"].startswith("http") else f"file://{data['state']}/artifacts"
+        )
     )
     #: Repository that holds the data, as DVC knows it, and the revision to read (None: the work tree).
     data_repo: str = str(ROOT)

@@ -67,7 +67,7 @@ def _fetch_month(dvc: object, month: str, out: Path) -> str:
         raise DataError(
             f"the file of {month} has changed: its version says md5 {expected}, the file has {found}",
             where=path,
-            fix="restore it by `dvc checkout --force data/flights`, or, if the change is meant, record it by `dvc commit`",
+            fix="restore it by `dvc checkout --force data/flights`; if the change is meant, record it by `dvc commit`",
         )
     return expected
 
@@ -126,7 +126,7 @@ def load(paths: list[Path], features: tuple[str, ...]) -> tuple[pd.DataFrame, ND
     Returns:
         Features, shape (n, len(features)), categories as pandas categories; target, shape (n,), 0 or 1.
     """
-    frame = pd.read_parquet(paths, columns=[*features, flights.OUTCOME])
+    frame = pd.read_parquet(paths, columns=[*features, flights.OUTCOME])  # type: ignore[call-overload]
     frame = frame[frame[flights.OUTCOME].notna()]
     return frame[list(features)], flights.late(frame)
 

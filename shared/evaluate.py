@@ -68,9 +68,7 @@ def judge(
     return verdict
 
 
-def collapsed_slices(
-    challenger: Floats, champion: Floats, holdout: pd.DataFrame, late: NDArray[np.int8]
-) -> list[str]:
+def collapsed_slices(challenger: Floats, champion: Floats, holdout: pd.DataFrame, late: NDArray[np.int8]) -> list[str]:
     """Name the carriers and origins for which the challenger is much worse than the champion."""
     lines = []
     for column in flights.SLICES:

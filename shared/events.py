@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 def tell(listener: Path | str | None, **event: Any) -> None:
-    """Append an event, stamped with the time (seconds since 1970), to a file; one write, so that processes may share it."""
+    """Append an event, stamped with the time (seconds since 1970), in one write: processes may share the file."""
     if listener is None:
         return
     try:

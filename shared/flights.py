@@ -1,6 +1,7 @@
 """All that is particular to the flights: the columns, the features, the target, the months.
 
-Light on purpose: orchestrators import it while they parse, so nothing here needs pandas. `shared.flights_build` makes the files.
+Light on purpose: orchestrators import it while they parse, so nothing here needs pandas.
+`shared.flights_build` makes the files.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def tidy(raw: Path) -> pd.DataFrame:
 
 def write_month(frame: pd.DataFrame, path: Path) -> None:
     """Write one month so that the same rows always give the same bytes (zstd, dictionary-coded categories)."""
-    frame = frame.astype({name: "category" for name in CATEGORICAL})
+    frame = frame.astype(dict.fromkeys(CATEGORICAL, "category"))
     schema = pa.Schema.from_pandas(frame, preserve_index=False)
     for name in ("sched_dep_utc", "flight_date"):
         schema = schema.set(schema.get_field_index(name), pa.field(name, pa.timestamp("ms")))

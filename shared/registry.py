@@ -199,7 +199,9 @@ def log_candidate(
             signature=mlflow.models.infer_signature(rows, model.predict_proba(example)),
             pyfunc_predict_fn="predict_proba",
             serialization_format="cloudpickle",  # the default refuses these estimators; we made the file ourselves
-            pip_requirements=[f"{name}=={version(name)}" for name in ("scikit-learn", "pandas", "numpy", "cloudpickle")],
+            pip_requirements=[
+                f"{name}=={version(name)}" for name in ("scikit-learn", "pandas", "numpy", "cloudpickle")
+            ],
             metadata={"model_digest": result["model_digest"]},
         )
         with tempfile.TemporaryDirectory() as folder:

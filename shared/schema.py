@@ -1,4 +1,4 @@
-"""The data contract: what a month of flights must look like. Written in pandera, so that one reading tells every breach."""
+"""The data contract: what a month of flights must look like, in pandera, so that one reading tells every breach."""
 
 from __future__ import annotations
 
@@ -36,11 +36,13 @@ def _codes(pattern: str) -> pa.Check:
 
 
 def _nulls(most: float) -> pa.Check:
-    return pa.Check(lambda column: bool(column.isna().mean() <= most), error=f"at most {most:.0%} may be missing", ignore_na=False)
+    return pa.Check(
+        lambda column: bool(column.isna().mean() <= most), error=f"at most {most:.0%} may be missing", ignore_na=False
+    )
 
 
 def unique_key(frame: pd.DataFrame) -> bool:
-    """Is (scheduled departure, carrier, flight) unique? One sort of packed integers; pandera's own check is far dearer."""
+    """Is (scheduled departure, carrier, flight) unique? One sort of packed integers: pandera's own check is dearer."""
     minute = frame["sched_dep_utc"].to_numpy().astype("datetime64[m]").astype(np.int64)
     carrier = frame["carrier"].cat.codes.to_numpy().astype(np.int64)
     packed = np.sort((minute << 24) | (carrier << 16) | frame["flight"].to_numpy().astype(np.int64))

@@ -43,7 +43,7 @@ def _step(call: Callable[P, T]) -> Callable[P, T]:
         start = time.perf_counter()
         tell(state="started")
         try:
-            result = checked(**given)
+            result = checked(**given)  # type: ignore[call-arg]
         except (Exception, KeyboardInterrupt) as error:
             told = config_error(error) if isinstance(error, ValidationError) else error
             message = str(told) if isinstance(told, BakeoffError) else f"{type(told).__name__}: {told}"

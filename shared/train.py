@@ -20,9 +20,7 @@ from shared import config, flights
 Floats = NDArray[np.float64]
 
 
-def fit(
-    candidate: config.Candidate, features: pd.DataFrame, late: NDArray[np.int8], seed: int
-) -> Pipeline:
+def fit(candidate: config.Candidate, features: pd.DataFrame, late: NDArray[np.int8], seed: int) -> Pipeline:
     """Fit one candidate on one thread.
 
     One thread, because sums in another order give other last bits: equal data, config and seed must give the same
@@ -86,7 +84,9 @@ def _for_linear_model(category: list[str], number: list[str]) -> ColumnTransform
     discrete = [name for name in number if name == "dow"]
     smooth = [name for name in number if name not in ("dep_min", "dow")]
     # Lateness builds up through the day and not along a line, so each hour or so gets a weight of its own.
-    bins = KBinsDiscretizer(24, encode="onehot", strategy="quantile", subsample=None, quantile_method="averaged_inverted_cdf")
+    bins = KBinsDiscretizer(
+        24, encode="onehot", strategy="quantile", subsample=None, quantile_method="averaged_inverted_cdf"
+    )
     scale = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
     parts = [
         ("category", OneHotEncoder(handle_unknown="ignore"), category + discrete),

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -67,7 +68,7 @@ def impossible_rows(frame: pd.DataFrame, month: str, settings: ContractConfig, w
     except pandera.errors.SchemaErrors as error:
         cases = error.failure_cases
         reading = cases["column"].isin(list(WEATHER_RANGES)) & cases["check"].str.startswith("in_range")
-        bad = pd.Index(cases.loc[reading, "index"].dropna().unique())
+        bad: pd.Index = pd.Index(cases.loc[reading, "index"].dropna().unique())
         breaches = _told(cases[~reading], frame)
         if len(bad) > settings.max_quarantined * len(frame):
             breaches += _told(cases[reading], frame)
@@ -88,7 +89,8 @@ def _told(cases: pd.DataFrame, frame: pd.DataFrame) -> list[str]:
     if structure.any():  # what the rows hold is beside the point while columns are missing or of another type
         cases, checks = cases[structure], checks[structure]
     phrases = []
-    for (column, check), group in cases.groupby(["column", checks], sort=False, dropna=False):
+    for names, group in cases.groupby(["column", checks], sort=False, dropna=False):
+        column, check = (str(name) for name in cast("tuple[object, object]", names))
         example = group["failure_case"].iloc[0]
         if check == "column_in_dataframe":
             phrases.append(f"column {example} is missing")
@@ -146,7 +148,9 @@ def _report(frames: dict[str, pd.DataFrame], quarantined: dict[str, int], config
     settings = config.contract
     reference = [frames[month] for month in config.train_months]
     holdout = frames[config.month]
-    warnings = [f"{month}: {count} rows set aside for an impossible weather reading" for month, count in quarantined.items()]
+    warnings = [
+        f"{month}: {count} rows set aside for an impossible weather reading" for month, count in quarantined.items()
+    ]
     notes: list[str] = []
     scores: dict[str, float] = {}
     for name in flights.FEATURES:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from airflow.sdk import RetryAction
 
-from shared import registry, steps
+from shared import registry
 from shared.errors import DataError, TrackingError
 from shared.records import Trained
 
@@ -105,4 +105,4 @@ def test_bad_data_fail_the_dag_run_without_a_retry(database, dag, make_config, s
 @pytest.mark.parametrize("month", ["2013-01", "2014-07"])
 def test_a_month_that_cannot_be_trained_fails_at_ingest(dag, month):
     with pytest.raises(Exception, match=r"no earlier one to train on|there is no month"):
-        steps.ingest({"month": month}, "airflow", "manual__1")
+        call(dag, "ingest")(params={"month": month, "settings": {}}, run_id="manual__1")

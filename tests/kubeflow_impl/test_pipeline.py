@@ -16,9 +16,7 @@ from shared.records import Trained
 @pytest.fixture
 def run_locally(tmp_path):
     """Run the whole pipeline as `kfp.local` does: every component in a process of its own."""
-    local.init(
-        local.SubprocessRunner(use_venv=False), pipeline_root=str(tmp_path / "kfp"), raise_on_error=True
-    )
+    local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(tmp_path / "kfp"), raise_on_error=True)
 
     def run(config):
         settings = config.json_dict()
@@ -78,7 +76,11 @@ def test_no_step_is_cached_and_those_that_write_to_mlflow_are_retried(spec):
     tasks |= spec.components["comp-condition-2"].dag.tasks
     for name in ("ingest", "validate", "train", "select", "evaluate", "register"):
         assert not tasks[name].caching_options.enable_cache
-    assert {name for name, task in tasks.items() if task.retry_policy.max_retry_count} == {"train", "evaluate", "register"}
+    assert {name for name, task in tasks.items() if task.retry_policy.max_retry_count} == {
+        "train",
+        "evaluate",
+        "register",
+    }
 
 
 def test_components_are_plain_functions_underneath(make_config, tmp_path):

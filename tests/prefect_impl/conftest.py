@@ -4,8 +4,7 @@ import tempfile
 import pytest
 
 # Prefect reads its settings when it is first imported: results of tests do not belong among the user's own.
-_HOME = tempfile.TemporaryDirectory(prefix="prefect-test-")
-os.environ["PREFECT_HOME"] = _HOME.name
+os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="prefect-test-")
 
 from prefect.testing.utilities import prefect_test_harness
 

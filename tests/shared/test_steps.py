@@ -77,7 +77,7 @@ def test_a_second_verdict_is_not_reached(make_config):
 
 
 def test_nonsense_is_told_by_field(make_config):
-    with pytest.raises(ConfigError, match="window.run_id: Field required"):
+    with pytest.raises(ConfigError, match=r"window\.run_id: Field required"):
         steps.train({"config": make_config().json_dict()}, LogisticRegression())
 
 

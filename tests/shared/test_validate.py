@@ -13,9 +13,7 @@ from shared.errors import DataError
 from shared.records import Window
 from shared.validate import category_psi, impossible_rows, psi, validate_window
 
-samples = hnp.arrays(
-    np.float64, st.integers(1, 300), elements=st.one_of(st.floats(-1e6, 1e6), st.just(float("nan")))
-)
+samples = hnp.arrays(np.float64, st.integers(1, 300), elements=st.one_of(st.floats(-1e6, 1e6), st.just(float("nan"))))
 
 
 @settings(deadline=None)
@@ -81,7 +79,9 @@ def test_a_missing_column_is_refused(months, column):
 @pytest.mark.parametrize("column", flights.LEAKY)
 def test_a_renamed_or_leaky_column_is_refused(months, column):
     frame = months("2013-03").drop(columns=["dep_delay", "arr_delay"], errors="ignore").assign(**{column: 1.0})
-    refuse(frame, "missing" if column in ("dep_delay", "arr_delay") else f"column {column} is not part .*leak the answer")
+    refuse(
+        frame, "missing" if column in ("dep_delay", "arr_delay") else f"column {column} is not part .*leak the answer"
+    )
 
 
 def test_every_breach_is_told_at_once(months):
@@ -107,7 +107,11 @@ def test_wrong_values_are_refused(months):
 
 def window(make_config, small_repo, month="2013-03", **settings_) -> Window:
     return Window(
-        config=make_config(month, **settings_), run_id="-", data_version="-", files={}, data=small_repo / flights.MONTHS_DIR
+        config=make_config(month, **settings_),
+        run_id="-",
+        data_version="-",
+        files={},
+        data=small_repo / flights.MONTHS_DIR,
     )
 
 

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+
+import pytest
+
+from benchmarks.places import ROOT
+
+
+def bakeoff(*arguments, **env):
+    start = time.perf_counter()
+    done = subprocess.run(
+        [ROOT / "bakeoff", *arguments], capture_output=True, text=True, env={**os.environ, **env}, timeout=120
+    )
+    return done, time.perf_counter() - start
+
+
+@pytest.mark.parametrize("arm", ["plain", "prefect", "airflow", "kubeflow"])
+@pytest.mark.parametrize(
+    ("month", "message"),
+    [("2014-01", "there is no month 2014-01"), ("2013-01", "no earlier one to train on"), ("May", "month")],
+)
+def test_a_bad_month_is_told_before_work_starts(arm, month, message, tmp_path):
+    done, seconds = bakeoff("retrain", "--on", arm, "--month", month, "--state", str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.startswith("error:")
+    assert message in done.stderr
+    assert "What to do:" in done.stderr
+    assert not list(tmp_path.iterdir())
+    assert seconds < 10
+
+
+def test_an_unknown_arm_is_told():
+    done, _ = bakeoff("retrain", "--on", "luigi", "--month", "2013-05")
+    assert done.returncode == 2
+    assert "luigi" in done.stderr
+
+
+@pytest.mark.parametrize("command", [["demo"], ["retrain", "--on", "plain", "--month", "2013-05"]])
+def test_a_folder_that_cannot_be_written_is_told(command, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    done, seconds = bakeoff(*command, "--state", str(tmp_path / "file" / "below"))
+    assert done.returncode == 1
+    assert "error: the folder cannot be written" in done.stderr
+    assert seconds < 10
+
+
+def test_a_port_in_use_is_told(tmp_path):
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        port = busy.getsockname()[1]
+        done, _ = bakeoff(
+            "retrain", "--on", "airflow", "--month", "2013-03", "--port", str(port), "--state", str(tmp_path)
+        )
+    assert done.returncode == 1
+    assert f"port {port} is in use" in done.stderr
+    assert "--port" in done.stderr
+
+
+def test_the_data_can_be_checked():
+    done, _ = bakeoff("data", "check")
+    assert done.returncode == 0
+    assert done.stdout.startswith("12 months, 4.3 MB, unchanged: data version ")
+
+
+def test_without_a_fitting_python_the_launcher_says_what_to_install(tmp_path):
+    shutil.copy(ROOT / "bakeoff", tmp_path)
+    (tmp_path / "locks").mkdir()
+    shutil.copy(ROOT / "locks" / "core.txt", tmp_path / "locks")
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("dirname", "cat", "cmp"):
+        (tools / name).symlink_to(shutil.which(name))
+    (tools / "python3").write_text("#!/bin/sh\nexit 1\n")
+    (tools / "python3").chmod(0o755)
+    done = subprocess.run(
+        ["/bin/sh", tmp_path / "bakeoff", "--help"], capture_output=True, text=True, env={"PATH": str(tools)}
+    )
+    assert done.returncode == 1
+    assert "no Python 3.11, 3.12 or 3.13 on PATH" in done.stderr

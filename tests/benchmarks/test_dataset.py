@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from benchmarks import dataset
+from benchmarks.places import ROOT
+from shared.errors import DataError
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A copy of the data and of what DVC knows of them."""
+    for name in ("dvc.lock", "data/flights", ".dvc/cache"):
+        target = tmp_path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile)(ROOT / name, target)
+    monkeypatch.setattr(dataset, "ROOT", tmp_path)
+    return tmp_path
+
+
+def test_the_built_data_are_the_committed_version(checkout):
+    version = dataset.check()
+    assert version in (ROOT / "dvc.lock").read_text()
+    assert len(dataset.recorded_files(version)) == 12
+
+
+def test_a_changed_byte_is_told(checkout):
+    path = checkout / "data/flights/2013-07.parquet"
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"2013-07\.parquet \(changed\)"):
+        dataset.ensure()
+
+
+def test_a_missing_month_is_told(checkout):
+    (checkout / "data/flights/2013-09.parquet").unlink()
+    with pytest.raises(DataError, match=r"2013-09\.parquet \(missing\)"):
+        dataset.check()
+
+
+def test_an_empty_cache_is_told(checkout):
+    shutil.rmtree(checkout / ".dvc/cache")
+    with pytest.raises(DataError, match="cache does not hold version"):
+        dataset.check()

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from benchmarks.display import Display
+
+
+def event(step, label, state):
+    return {"step": step, "label": label, "state": state, "time": 0.0}
+
+
+def run(console):
+    with Display(console, ["plain", "airflow"]) as display:
+        display.begin("plain", "starting")
+        display.event("plain", event("retrain", "2013-03", "started"))
+        display.event("plain", event("ingest", "", "started"))
+        display.event("plain", event("ingest", "", "finished"))
+        display.event("plain", event("train", "a", "started"))
+        display.event("plain", event("train", "b", "started"))
+        display.event("plain", event("train", "a", "finished"))
+        display.end("plain", "done: all well")
+
+
+def test_without_a_terminal_every_change_is_a_line():
+    text = io.StringIO()
+    run(Console(file=text, width=100))
+    lines = [line.split(" s  ", 1)[1] for line in text.getvalue().splitlines()]
+    assert lines == [
+        "starting",
+        "2013-03: starting",
+        "2013-03: ingesting",
+        "2013-03: training a",
+        "2013-03: training a, b",
+        "done: all well",
+    ]
+
+
+def test_in_a_terminal_there_is_one_line_an_arm():
+    text = io.StringIO()
+    run(Console(file=text, width=100, force_terminal=True))
+    last = text.getvalue().rsplit("plain", 1)[1]
+    assert "done: all well" in last
+    assert "airflow" in last
+    assert "waiting" in last

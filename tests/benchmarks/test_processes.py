@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+
+import psutil
+import pytest
+
+from benchmarks import processes
+from shared.errors import StorageError
+
+#: A parent that ignores SIGTERM, with a child that does too and a grandchild whose parent has gone.
+STUBBORN = """
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+sleep = [sys.executable, "-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"]
+child = subprocess.Popen(sleep)
+orphan = subprocess.run([sys.executable, "-c",
+    f"import subprocess; print(subprocess.Popen({sleep!r}, stdout=subprocess.DEVNULL).pid)"],
+    stdout=subprocess.PIPE, text=True)
+print(child.pid, orphan.stdout.strip(), flush=True)
+time.sleep(60)
+"""
+
+
+def test_stop_leaves_nobody_behind(tmp_path):
+    log = tmp_path / "log"
+    process = processes.start([sys.executable, "-c", STUBBORN], log, dict(os.environ), tmp_path)
+    deadline = time.monotonic() + 20
+    while not log.read_text().strip() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    family = [process.pid, *map(int, log.read_text().split())]
+    assert len(family) == 3
+    assert all(psutil.pid_exists(pid) for pid in family)
+    start = time.monotonic()
+    processes.stop(process, patience_s=0.5)
+    assert time.monotonic() - start < 10
+    assert not [pid for pid in family if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
+
+
+def test_stop_lets_a_process_clean_up(tmp_path):
+    code = (
+        "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); print('up'); time.sleep(60)"
+    )
+    log = tmp_path / "log"
+    process = processes.start([sys.executable, "-uc", code], log, dict(os.environ), tmp_path)
+    while "up" not in log.read_text():
+        time.sleep(0.05)
+    processes.stop(process)
+    assert process.returncode == 7
+
+
+def test_a_port_in_use_is_told_with_its_owner():
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        port = busy.getsockname()[1]
+        with pytest.raises(StorageError, match=rf"port {port} is in use by .*pid {os.getpid()}"):
+            processes.free_port(port)
+    assert processes.free_port(port) == port
+    assert processes.free_port() > 0
