@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
-from benchmarks import dataset, environments, locks
+from benchmarks import core_cost, dataset, environments, locks, results
 from benchmarks import demo as main_job
 from benchmarks.display import Display
-from benchmarks.places import ARMS, ENVIRONMENT, STATE, ArmName
+from benchmarks.places import ARMS, ENVIRONMENT, RESULTS, STATE, ArmName
 from benchmarks.retraining import make_configs, run
 from shared.errors import BakeoffError
 
@@ -40,6 +40,8 @@ app = typer.Typer(
 )
 data_app = typer.Typer(no_args_is_help=True, help="The flights: build them, or see that they are unchanged.")
 app.add_typer(data_app, name="data")
+bench_app = typer.Typer(no_args_is_help=True, help="Measures, each written to a result file with its raw samples.")
+app.add_typer(bench_app, name="bench")
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output; progress goes to standard error.")
@@ -54,9 +56,16 @@ if not out.is_terminal:
 
 
 @app.command()
-def demo(json: Json = False, state: State = None, port: Port = 0) -> None:
+def demo(
+    json: Json = False,
+    state: State = None,
+    port: Port = 0,
+    save: Annotated[bool, typer.Option(help="Keep the result in benchmarks/results, for the documents.")] = False,
+) -> None:
     """Retrain on March, April and May 2013 on all four arms and compare (about four minutes after the first set-up)."""
     result = main_job.demo(err, main_job.MONTHS, list(ARMS), state, port)
+    if save:
+        results.write(result, RESULTS / "demo.json")
     if json:
         print(result.model_dump_json(indent=2))
     else:
@@ -120,6 +129,18 @@ def lock_command() -> None:
     """Recompile the hash-pinned files in locks/ to the newest versions that fit pyproject.toml."""
     for path in locks.compile_all():
         err.print(f"wrote {path.relative_to(path.parent.parent)}", highlight=False)
+
+
+@bench_app.command("core")
+def bench_core(
+    save: Annotated[bool, typer.Option(help="Keep the result in benchmarks/results, for the documents.")] = False,
+) -> None:
+    """The core against bare fit and predict on December 2013: five interleaved pairs, about three minutes."""
+    dataset.ensure()
+    result = core_cost.measure(lambda line: err.print(line, highlight=False))
+    if save:
+        results.write(result, RESULTS / "core.json")
+    print(result.model_dump_json(indent=2))
 
 
 @data_app.command("build")

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from benchmarks import dataset, results
 from benchmarks.display import Display
-from benchmarks.places import ROOT, STATE, ArmName
+from benchmarks.places import STATE, ArmName
 from benchmarks.retraining import make_configs, run
 
 #: The gate promotes, rejects and promotes again.
@@ -54,7 +54,7 @@ def demo(
     result = results.DemoResult(
         environment=results.environment(), months=months, arms=done, parity=results.parity(done)
     )
-    (folder / "result.json").write_text(result.model_dump_json(indent=2) + "\n")
+    results.write(result, folder / "result.json")
     return result
 
 
@@ -105,12 +105,11 @@ def summary(result: results.DemoResult) -> list[str]:
     )
     failures = [f"{arm.name} failed: {arm.error}" for arm in result.arms if arm.error]
     stores = Path(result.arms[0].tracking_uri.removeprefix("sqlite:///")).parent.parent
-    shown = stores.relative_to(ROOT) if stores.is_relative_to(ROOT) else stores
     return [
         agree,
         *failures,
         "install: building the arm's environment (packages that an earlier arm fetched come from the cache)",
         "run: from starting the arm to its last verdict; lines: code of the adapter alone",
-        f"result file: {shown}/result.json",
-        f"look inside: .venvs/core/bin/mlflow ui --backend-store-uri sqlite:///{shown}/plain/mlflow.db",
+        f"result file: {stores}/result.json",
+        f"look inside: .venvs/core/bin/mlflow ui --backend-store-uri {result.arms[0].tracking_uri}",
     ]

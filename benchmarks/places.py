@@ -10,6 +10,8 @@ ROOT = Path(__file__).resolve().parent.parent
 VENVS = ROOT / ".venvs"
 LOCKS = ROOT / "locks"
 STATE = ROOT / ".bakeoff"
+#: Committed result files: the only source of every figure in the documents.
+RESULTS = ROOT / "benchmarks" / "results"
 
 
 class ArmName(StrEnum):

@@ -122,6 +122,12 @@ def _cpu() -> str:
     return platform.processor() or "unknown"
 
 
+def write(result: BaseModel, path: Path) -> None:
+    """Write a result file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(result.model_dump_json(indent=2) + "\n")
+
+
 def versions(arm: ArmName) -> dict[str, str]:
     """Versions of the tool and of the core's libraries in one arm's environment."""
     found = environments.packages(ENVIRONMENT[arm])

@@ -1,0 +1,87 @@
+"""What the documents show, made from result files and from the commands themselves; `make docs` writes it (cog)."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+
+from rich.console import Console
+
+from benchmarks import core_cost, demo, results
+from benchmarks.places import ADAPTER, ARMS, RESULTS, ROOT
+
+
+def demo_output() -> str:
+    """What `make demo` has printed: the table and the lines under it, from its result file."""
+    result = _demo()
+    text = io.StringIO()
+    console = Console(file=text, width=100)
+    console.print(demo.table(result))
+    for line in demo.summary(result):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+    return _fenced("\n".join(line.rstrip() for line in text.getvalue().splitlines()))
+
+
+def demo_environment() -> str:
+    """On what the demo's figures were measured."""
+    result = _demo()
+    tools = {name: version for arm in result.arms for name, version in arm.versions.items()}
+    named = ", ".join(
+        f"{name} {tools[name]}" for name in ("apache-airflow", "prefect", "kfp", "mlflow", "scikit-learn")
+    )
+    return f"Measured on {_machine(result.environment)} with {named}; one run (n = 1)."
+
+
+def adapters() -> str:
+    """Each arm's files and their lines of code."""
+    rows = ["| arm | lines of code | files |", "|---|---:|---|"]
+    for arm in ARMS:
+        files = [path for path in ADAPTER[arm] if results.lines_of_code([path]) > 1]
+        links = ", ".join(f"[{path.relative_to(ROOT)}]({path.relative_to(ROOT)})" for path in files)
+        rows.append(f"| {arm} | {results.lines_of_code(ADAPTER[arm])} | {links} |")
+    return "\n".join(rows)
+
+
+def core_figures() -> str:
+    """The core's cost, from its result file."""
+    cost = core_cost.CoreCost.model_validate_json((RESULTS / "core.json").read_text())
+    rows = [
+        f"| what | median s | min - max s | n = {len(cost.core_s.samples)} |",
+        "|---|---:|---:|---|",
+        _row("bare `fit` + `predict_proba` of both candidates", cost.bare_s, "rows already in memory"),
+        _row("the core, ingest to register", cost.core_s, f"{cost.ratio:.2f} x bare (median of the pairs)"),
+        *(_row(f"start: {name}", spent, "a new process") for name, spent in cost.import_s.items()),
+        f"| creating the SQLite tracking store | {cost.create_store_s:.2f} | | once for each store |",
+    ]
+    about = f"{cost.month}, {cost.training_rows:,} training rows, on {_machine(cost.environment)}"
+    return "\n".join([*rows, "", f"{about}."])
+
+
+def command_help(*command: str) -> str:
+    """A command's own help."""
+    done = subprocess.run(
+        [str(ROOT / "bakeoff"), *command, "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "COLUMNS": "100", "TERM": "dumb"},
+    )
+    return _fenced("\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines()))
+
+
+def _demo() -> results.DemoResult:
+    return results.DemoResult.model_validate_json((RESULTS / "demo.json").read_text())
+
+
+def _machine(environment: results.Environment) -> str:
+    where = f"{environment.cpus} x {environment.cpu}, {environment.memory_gib:.0f} GiB, {environment.os}"
+    return f"{environment.date[:10]} ({where}, Python {environment.python}, commit {environment.commit[:12]})"
+
+
+def _row(what: str, spent: core_cost.Timing, remark: str) -> str:
+    return f"| {what} | {spent.median:.2f} | {spent.min:.2f} - {spent.max:.2f} | {remark} |"
+
+
+def _fenced(text: str) -> str:
+    return f"```text\n{text}\n```"
