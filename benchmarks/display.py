@@ -32,7 +32,7 @@ class Display:
         self._running: dict[tuple[str, str], None] = {}
         self._month = ""
         self._live = (
-            Live(console=console, get_renderable=self._draw, refresh_per_second=8) if console.is_terminal else None
+            Live(console=console, get_renderable=self._draw, refresh_per_second=4) if console.is_terminal else None
         )
 
     def __enter__(self) -> Self:
