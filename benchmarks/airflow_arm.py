@@ -16,6 +16,7 @@ from subprocess import Popen
 from typing import Any
 
 import httpx
+from filelock import FileLock, Timeout
 
 from benchmarks import environments, processes
 from benchmarks.arms import POLL_S, Arm, ArmFailed, _once
@@ -38,6 +39,7 @@ class AirflowArm(Arm):
         self._wanted_port = port
         self._services: dict[str, Popen[bytes]] = {}
         self._api: httpx.Client | None = None
+        self._lock = FileLock(self.home / "in-use.lock")
 
     def prepare(self) -> None:
         super().prepare()
@@ -69,6 +71,14 @@ class AirflowArm(Arm):
 
     def _start(self) -> httpx.Client:
         port = processes.free_port(self._wanted_port)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise ArmFailed(
+                "another run of this checkout is using Airflow's database",
+                where=str(self.home),
+                fix="wait until it has ended, then run again",
+            ) from None
         command = python("airflow").parent / "airflow"
         for service in _SERVICES:
             log = self.folder / f"airflow-{service[0]}.log"
@@ -164,3 +174,4 @@ class AirflowArm(Arm):
         for service in ("scheduler", "dag-processor", "api-server"):  # who asks before who answers
             if service in self._services:
                 processes.stop(self._services.pop(service), patience_s=5)
+        self._lock.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -60,10 +61,12 @@ def demo(
     json: Json = False,
     state: State = None,
     port: Port = 0,
+    month: Annotated[list[str] | None, typer.Option(help="Other months, in this order; give it once for each.")] = None,
+    on: Annotated[list[ArmName] | None, typer.Option(help="Only these arms; give it once for each.")] = None,
     save: Annotated[bool, typer.Option(help="Keep the result in benchmarks/results, for the documents.")] = False,
 ) -> None:
     """Retrain on March, April and May 2013 on all four arms and compare (about four minutes after the first set-up)."""
-    result = main_job.demo(err, main_job.MONTHS, list(ARMS), state, port)
+    result = main_job.demo(err, month or main_job.MONTHS, on or list(ARMS), state, port)
     if save:
         results.write(result, RESULTS / "demo.json")
     if json:
@@ -167,4 +170,6 @@ def fail(message: str) -> NoReturn:
 
 def main() -> None:
     """Entry point of the console script."""
+    for number in (signal.SIGTERM, signal.SIGHUP):  # ended from outside, or the terminal closed: clean up all the same
+        signal.signal(number, signal.default_int_handler)
     app(prog_name="bakeoff")

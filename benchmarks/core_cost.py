@@ -67,7 +67,7 @@ def timing(samples: list[float]) -> Timing:
 def measure(tell: Callable[[str], None]) -> CoreCost:
     """Measure; about three minutes on two cores. `tell` receives one line a sample."""
     imports = {name: timing([_import_s(code, tell) for _ in range(RUNS)]) for name, code in _IMPORTS.items()}
-    from shared import data, flights, registry, train
+    from shared import data, flights, tracking, train
     from shared.config import RetrainConfig
     from shared.pipeline import retrain
 
@@ -83,7 +83,7 @@ def measure(tell: Callable[[str], None]) -> CoreCost:
     with tempfile.TemporaryDirectory() as folder:
         config = RetrainConfig(month=MONTH, state=Path(folder))
         start = time.perf_counter()
-        registry.connect(config).search_experiments()
+        tracking.connect(config).search_experiments()
         create_store_s = time.perf_counter() - start
         bare_s, core_s = [], []
         for number in range(RUNS + 1):  # the first pair warms up and is dropped

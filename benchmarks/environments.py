@@ -14,7 +14,14 @@ from shared.errors import StorageError
 
 def uv() -> str:
     """The uv that built the core environment."""
-    return (VENVS / "uv-path").read_text().strip()
+    path = (VENVS / "uv-path").read_text().strip()
+    if not Path(path).exists():
+        raise StorageError(
+            "the uv that built the core environment is gone",
+            where=path,
+            fix="remove .venvs/core/stamp and run the command again: it finds or fetches another",
+        )
+    return path
 
 
 def run_uv(*arguments: str) -> None:

@@ -21,7 +21,7 @@ def create(config: RetrainConfig) -> None:
         return
     from mlflow.version import VERSION
 
-    from shared import registry
+    from shared import tracking
     from shared.data import make_folder
 
     make_folder(target.parent)
@@ -31,6 +31,6 @@ def create(config: RetrainConfig) -> None:
         making = template.with_suffix(".making")
         making.unlink(missing_ok=True)
         blank = config.model_copy(update={"tracking_uri": f"sqlite:///{making}"})
-        registry.connect(blank).search_experiments()
+        tracking.connect(blank).search_experiments()
         making.rename(template)
     shutil.copyfile(template, target)

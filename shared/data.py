@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -17,7 +16,6 @@ from shared import flights
 from shared.config import RetrainConfig
 from shared.errors import DataError, StorageError
 
-os.environ.setdefault("DVC_NO_ANALYTICS", "1")
 log = logging.getLogger(__name__)
 
 

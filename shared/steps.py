@@ -49,9 +49,9 @@ def _step(call: Callable[P, T]) -> Callable[P, T]:
             message = str(told) if isinstance(told, BakeoffError) else f"{type(told).__name__}: {told}"
             tell(state="failed", seconds=time.perf_counter() - start, error=message, kind=type(told).__name__)
             if run_id := _field(window, "run_id"):
-                from shared import registry
+                from shared import tracking
 
-                registry.fail_run(RetrainConfig.model_validate(config), run_id, name, message)
+                tracking.fail_run(RetrainConfig.model_validate(config), run_id, name, message)
             if told is error:
                 raise
             raise told from error
@@ -78,16 +78,16 @@ def ingest(config: RetrainConfig, orchestrator: str, orchestrator_run: str, out:
     Raises:
         DataError, StorageError, TrackingError
     """
-    from shared import data, registry
+    from shared import data, tracking
 
-    run_id = registry.open_run(config, orchestrator, orchestrator_run)
+    run_id = tracking.open_run(config, orchestrator, orchestrator_run)
     try:
         folder = out or config.work_dir / run_id / "ingested"
         version, files, revision = data.fetch_window(config, folder)
     except BakeoffError as error:
-        registry.fail_run(config, run_id, "ingest", str(error))
+        tracking.fail_run(config, run_id, "ingest", str(error))
         raise
-    registry.describe_run(config, run_id, version, revision)
+    tracking.describe_run(config, run_id, version, revision)
     return Window(config=config, run_id=run_id, data_version=version, files=files, data=folder)
 
 
@@ -114,10 +114,10 @@ def train(window: Window, candidate: Candidate) -> Trained:
     """
     from sklearn.metrics import log_loss, roc_auc_score
 
-    from shared import data, registry
+    from shared import data, tracking
     from shared import train as training
 
-    if earlier := registry.earlier_candidate(window, candidate):
+    if earlier := tracking.earlier_candidate(window, candidate):
         return earlier
     features, late = data.load(window.paths(window.config.train_months), candidate.features)
     model = training.fit(candidate, features, late, window.config.seed)
@@ -129,7 +129,7 @@ def train(window: Window, candidate: Candidate) -> Trained:
         "log_loss": float(log_loss(happened, scores)),
         "base_rate": float(late.mean()),
     }
-    return registry.log_candidate(window, candidate, model, features.head(5), scores, result)
+    return tracking.log_candidate(window, candidate, model, features.head(5), scores, result)
 
 
 def select(trained: list[Trained]) -> Trained:
@@ -150,15 +150,15 @@ def evaluate(window: Window, challenger: Trained) -> Verdict:
     """
     import numpy as np
 
-    from shared import data, flights, registry
+    from shared import data, flights, registry, tracking
     from shared import evaluate as evaluation
     from shared import train as training
 
-    if earlier := registry.earlier_verdict(window):
+    if earlier := tracking.earlier_verdict(window):
         return earlier
     config = window.config
     holdout = window.paths([config.month])[0]
-    scores = registry.holdout_scores(config, challenger)
+    scores = tracking.holdout_scores(config, challenger)
     number = registry.champion(config)
     if number is None:
         slices, late, days = data.load_holdout(holdout, flights.SLICES)
@@ -168,7 +168,7 @@ def evaluate(window: Window, challenger: Trained) -> Verdict:
         slices, late, days = data.load_holdout(holdout, (*features, *flights.SLICES))
         champion_scores = training.score(model, slices[list(features)])
     verdict = evaluation.judge(config, challenger, scores, number, champion_scores, slices, late, days)
-    registry.record_verdict(window, verdict)
+    tracking.record_verdict(window, verdict)
     return verdict
 
 

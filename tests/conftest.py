@@ -63,10 +63,10 @@ def small_repo(_small_repo: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def _blank_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from shared import registry
+    from shared import tracking
 
     folder = tmp_path_factory.mktemp("store")
-    registry.connect(RetrainConfig(month="2013-03", state=folder)).search_experiments()
+    tracking.connect(RetrainConfig(month="2013-03", state=folder)).search_experiments()
     return folder / "mlflow.db"
 
 

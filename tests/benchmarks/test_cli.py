@@ -7,8 +7,9 @@ import subprocess
 import time
 
 import pytest
+from filelock import FileLock
 
-from benchmarks.places import ROOT
+from benchmarks.places import ROOT, STATE
 
 
 def bakeoff(*arguments, **env):
@@ -60,6 +61,15 @@ def test_a_port_in_use_is_told(tmp_path):
     assert done.returncode == 1
     assert f"port {port} is in use" in done.stderr
     assert "--port" in done.stderr
+
+
+def test_a_second_run_on_the_same_airflow_database_is_told(tmp_path):
+    home = STATE / "homes" / "airflow"
+    home.mkdir(parents=True, exist_ok=True)
+    with FileLock(home / "in-use.lock"):
+        done, _ = bakeoff("retrain", "--on", "airflow", "--month", "2013-03", "--state", str(tmp_path))
+    assert done.returncode == 1
+    assert "another run of this checkout is using Airflow's database" in done.stderr
 
 
 def test_the_data_can_be_checked():

@@ -88,6 +88,16 @@ def test_ctrl_c_in_the_middle_leaves_no_process_and_no_champion(arm, state):
     assert registry.champion(RetrainConfig(month=MONTH, state=state / arm)) is None
 
 
+def test_being_ended_from_outside_cleans_up_too(tmp_path):
+    token = str(uuid.uuid4())
+    process = start(ArmName.KUBEFLOW, tmp_path, token)
+    wait_for_training(tmp_path / ArmName.KUBEFLOW)
+    process.terminate()
+    _, told = process.communicate(timeout=40)
+    assert process.returncode == 130, told
+    assert carrying(token) == []
+
+
 @arms
 def test_after_an_interruption_the_month_is_retrained(arm, finished):
     result = finished(arm)

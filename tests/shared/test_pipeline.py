@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared import registry
+from shared import registry, tracking
 from shared.errors import DataError
 from shared.pipeline import retrain
 
@@ -39,7 +39,7 @@ def test_a_retried_run_does_nothing_twice(make_config):
     config = make_config("2013-03")
     first, again = retrain(config, "run-1"), retrain(config, "run-1")
     assert first == again
-    client = registry.connect(config)
+    client = tracking.connect(config)
     assert len(client.search_model_versions(f"name = '{config.model_name}'")) == 1
     experiment = client.get_experiment_by_name(config.model_name).experiment_id
     assert len(client.search_runs([experiment])) == 3  # one parent, two candidates

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-import socket
-import time
-
 import mlflow
 import pandas as pd
 import pytest
 
-from shared import flights, registry, steps
+from shared import flights, registry, steps, tracking
 from shared.data import load
-from shared.errors import RegistryError, StorageError, TrackingError
+from shared.errors import RegistryError
 from shared.pipeline import retrain
 
 
@@ -24,21 +21,13 @@ def judged(make_config):
 
 
 def versions(config):
-    client = registry.connect(config)
+    client = tracking.connect(config)
     return [int(each.version) for each in client.search_model_versions(f"name = '{config.model_name}'")]
 
 
 def aliases(config):
-    found = registry.connect(config).get_registered_model(config.model_name).aliases
+    found = tracking.connect(config).get_registered_model(config.model_name).aliases
     return {alias: int(version) for alias, version in found.items()}
-
-
-def test_a_retried_ingest_finds_its_run(make_config):
-    config = make_config()
-    first = registry.open_run(config, "plain", "run-1")
-    assert registry.open_run(config, "plain", "run-1") == first
-    assert registry.open_run(config, "plain", "run-2") != first
-    assert registry.open_run(config, "prefect", "run-1") != first
 
 
 def test_promotion_registers_once_and_moves_the_alias(judged):
@@ -92,11 +81,11 @@ def test_a_champion_that_changed_since_the_verdict_is_not_replaced(judged, make_
 def test_the_version_says_what_it_was_made_of(judged):
     window, verdict = judged
     registry.promote(window, verdict)
-    version = registry.connect(window.config).get_model_version(window.config.model_name, "1")
+    version = tracking.connect(window.config).get_model_version(window.config.model_name, "1")
     assert version.tags["data_version"] == window.data_version
     assert version.tags["model_digest"] == verdict.challenger.model_digest
     assert version.tags["train_months"] == "2013-01..2013-02"
-    run = registry.connect(window.config).get_run(window.run_id)
+    run = tracking.connect(window.config).get_run(window.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.tags["bakeoff.orchestrator"] == "plain"
 
@@ -107,38 +96,5 @@ def test_the_registered_model_serves_plain_strings(judged, small_repo):
     model = mlflow.pyfunc.load_model(f"models:/{window.config.model_name}@champion")
     features, _ = load([small_repo / flights.month_file("2013-03")], flights.FEATURES)
     rows = features.head(5).astype({name: "str" if name in flights.CATEGORICAL else "float64" for name in features})
-    expected = registry.holdout_scores(window.config, verdict.challenger)[:5]
+    expected = tracking.holdout_scores(window.config, verdict.challenger)[:5]
     assert pd.Series(model.predict(rows)[:, 1]).to_numpy() == pytest.approx(expected)
-
-
-def test_a_candidate_trained_by_an_earlier_attempt_is_found(make_config):
-    window = steps.validate(steps.ingest(make_config(), "plain", "run-1"))
-    candidate = window.candidates[0]
-    assert registry.earlier_candidate(window, candidate) is None
-    client = registry.connect(window.config)
-    experiment = client.get_run(window.run_id).info.experiment_id
-    torn = client.create_run(
-        experiment, tags={"mlflow.parentRunId": window.run_id, "bakeoff.candidate": candidate.name}
-    ).info.run_id
-    first = steps.train(window, candidate)
-    assert client.get_run(torn).info.status == "KILLED"
-    assert steps.train(window, candidate) == first
-    children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{window.run_id}'")
-    assert len(children) == 2  # the torn one and the one that finished: the retry has not trained again
-
-
-def test_a_server_that_is_down_is_told_within_seconds(make_config):
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{unused.getsockname()[1]}"
-    start = time.perf_counter()
-    with pytest.raises(TrackingError, match="does not answer") as caught:
-        registry.connect(make_config(tracking_uri=address))
-    assert time.perf_counter() - start < 5
-    assert caught.value.where == address
-
-
-def test_a_store_in_a_folder_that_cannot_be_written_is_told(make_config, tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(StorageError, match="cannot be written"):
-        registry.connect(make_config(tracking_uri=f"sqlite:///{tmp_path}/file/mlflow.db"))

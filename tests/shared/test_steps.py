@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared import events, registry, steps
+from shared import events, steps, tracking
 from shared.config import LogisticRegression
 from shared.errors import ConfigError, DataError
 from shared.records import Trained
@@ -49,7 +49,7 @@ def test_a_failed_step_leaves_its_cause_in_mlflow_and_in_the_events(make_config,
     window = steps.ingest(config, "plain", "run-1")
     with pytest.raises(DataError, match="temperature"):
         steps.validate(window)
-    run = registry.connect(config).get_run(window.run_id)
+    run = tracking.connect(config).get_run(window.run_id)
     assert run.info.status == "FAILED"
     assert "temperature is not part of the contract" in run.data.tags["bakeoff.failure"]
     last = events.read(config.events)[-1]
@@ -63,8 +63,8 @@ def test_a_failed_ingest_closes_its_run(make_config, small_repo):
     config = make_config()
     with pytest.raises(DataError, match="2013-02 has changed"):
         steps.ingest(config, "plain", "run-1")
-    run_id = registry.open_run(config, "plain", "run-1")
-    assert "ingest" in registry.connect(config).get_run(run_id).data.tags["bakeoff.failure"]
+    run_id = tracking.open_run(config, "plain", "run-1")
+    assert "ingest" in tracking.connect(config).get_run(run_id).data.tags["bakeoff.failure"]
 
 
 def test_a_second_verdict_is_not_reached(make_config):

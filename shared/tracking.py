@@ -1,0 +1,243 @@
+"""MLflow runs: one parent for each retraining, one child for each candidate.
+
+MLflow is the memory of a retraining: each step finds there what an earlier attempt at it has already done, so that a
+retry never trains, judges or registers twice.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import tempfile
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+
+from shared import flights
+from shared.config import Candidate, RetrainConfig
+from shared.data import make_folder
+from shared.errors import TrackingError
+from shared.records import Trained, Verdict, Window
+
+log = logging.getLogger(__name__)
+logging.getLogger("mlflow").setLevel(logging.ERROR)
+logging.getLogger("alembic").setLevel(logging.ERROR)
+
+RESULT = "bakeoff.result"
+_SCORES = "holdout_scores.npy"
+_CONNECT_SECONDS = 3.0
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def explained(call: Callable[P, T]) -> Callable[P, T]:
+    """Tell a tracking store that fails as what it is, instead of as an MLflow traceback."""
+
+    @functools.wraps(call)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return call(*args, **kwargs)
+        except MlflowException as error:
+            raise TrackingError(
+                f"MLflow failed: {str(error).splitlines()[0]}",
+                where=mlflow.get_tracking_uri(),
+                fix="see that the tracking server or its database answers, then run again: finished steps are kept",
+            ) from error
+
+    return wrapped
+
+
+@explained
+def connect(config: RetrainConfig) -> MlflowClient:
+    """A client of the config's tracking store, known to answer. A new SQLite store is created (about 4 s, once).
+
+    Raises:
+        TrackingError: nobody answers within 3 s, or not as MLflow does.
+        StorageError: the folder of a SQLite store cannot be written.
+    """
+    uri = config.tracking_uri
+    if uri.startswith(("http://", "https://")):
+        try:
+            httpx.get(f"{uri.rstrip('/')}/health", timeout=_CONNECT_SECONDS).raise_for_status()
+        except httpx.HTTPError as error:
+            raise TrackingError(
+                f"the tracking server does not answer: {error}",
+                where=uri,
+                fix="start it, or correct the address (BAKEOFF_TRACKING_URI)",
+            ) from error
+    elif uri.startswith("sqlite:///"):
+        make_folder(Path(urlsplit(uri).path[1:]).parent)
+    mlflow.set_tracking_uri(uri)
+    return MlflowClient(tracking_uri=uri)
+
+
+@explained
+def open_run(config: RetrainConfig, orchestrator: str, orchestrator_run: str) -> str:
+    """Open the parent run of one retraining, or find the one that an earlier attempt has opened.
+
+    Args:
+        config: where MLflow is, and the model's name (also the experiment's).
+        orchestrator: `plain`, `airflow`, `kubeflow` or `prefect`.
+        orchestrator_run: that tool's own id of the run, equal in every retry.
+
+    Returns:
+        MLflow's run id.
+    """
+    client = connect(config)
+    experiment = client.get_experiment_by_name(config.model_name)
+    experiment_id = (
+        experiment.experiment_id
+        if experiment
+        else client.create_experiment(config.model_name, artifact_location=config.artifact_location)
+    )
+    key = f"tags.`bakeoff.orchestrator_run` = '{orchestrator_run}' and tags.`bakeoff.orchestrator` = '{orchestrator}'"
+    if found := client.search_runs([experiment_id], key, max_results=1):
+        client.update_run(found[0].info.run_id, status="RUNNING")
+        return str(found[0].info.run_id)
+    tags = {
+        "bakeoff.orchestrator": orchestrator,
+        "bakeoff.orchestrator_run": orchestrator_run,
+        "bakeoff.request": config.request_id,
+        "bakeoff.month": config.month,
+        "bakeoff.window": f"{config.train_months[0]}..{config.train_months[-1]}",
+        "bakeoff.seed": str(config.seed),
+    }
+    run = client.create_run(experiment_id, tags=tags, run_name=f"{config.month} {orchestrator}")
+    return str(run.info.run_id)
+
+
+@explained
+def describe_run(config: RetrainConfig, run_id: str, data_version: str, revision: str) -> None:
+    """Tag the parent run with what it takes to go back to its exact data, code and settings."""
+    client = connect(config)
+    client.set_tag(run_id, "bakeoff.data_version", data_version)
+    client.set_tag(run_id, "bakeoff.pipeline_version", revision)
+    client.log_dict(run_id, config.json_dict(), "config.json")
+
+
+def fail_run(config: RetrainConfig, run_id: str, step: str, cause: str) -> None:
+    """Close the parent run as failed, with the cause. Says nothing if the tracking store is what failed."""
+    try:
+        client = connect(config)
+        client.set_tag(run_id, "bakeoff.failure", f"{step}: {cause}"[:4000])
+        client.set_terminated(run_id, "FAILED")
+    except Exception as second:  # the first cause is what the user needs; this one only goes to the log
+        log.warning("could not mark MLflow run %s as failed: %s", run_id, second)
+
+
+@explained
+def earlier_candidate(window: Window, candidate: Candidate) -> Trained | None:
+    """What an earlier attempt at training this candidate has left, if it finished; a torn one is closed as killed."""
+    client = connect(window.config)
+    query = f"tags.`mlflow.parentRunId` = '{window.run_id}' and tags.`bakeoff.candidate` = '{candidate.name}'"
+    for run in client.search_runs([_experiment_of(client, window)], query):
+        if RESULT in run.data.tags:
+            return Trained.model_validate_json(run.data.tags[RESULT])
+        if run.info.status == "RUNNING":
+            client.set_terminated(run.info.run_id, "KILLED")
+    return None
+
+
+def _experiment_of(client: MlflowClient, window: Window) -> str:
+    return str(client.get_run(window.run_id).info.experiment_id)
+
+
+@explained
+def log_candidate(
+    window: Window,
+    candidate: Candidate,
+    model: Pipeline,
+    example: pd.DataFrame,
+    scores: NDArray[np.float64],
+    result: dict[str, Any],
+) -> Trained:
+    """Log one fitted candidate as a child run: parameters, metrics, model, and its scores of the holdout.
+
+    Args:
+        window: names the parent run.
+        candidate: the settings.
+        model: the fitted pipeline.
+        example: a few feature rows, for the signature.
+        scores: probabilities on the holdout, shape (n,), in the holdout's order.
+        result: the fields of `Trained` but for `candidate`, `run_id` and `model_uri`.
+    """
+    client = connect(window.config)
+    tags = {"mlflow.parentRunId": window.run_id, "bakeoff.candidate": candidate.name}
+    run_id = client.create_run(
+        _experiment_of(client, window), tags=tags, run_name=f"{window.config.month} {candidate.name}"
+    ).info.run_id
+    with mlflow.start_run(run_id=run_id):
+        mlflow.log_params({**candidate.model_dump(exclude={"features"}), "seed": window.config.seed})
+        mlflow.log_metrics({"holdout_auc": result["auc"], "holdout_log_loss": result["log_loss"]})
+        # Strings and floats in the signature: that is what a caller of the served model has.
+        rows = example.astype({name: "str" if name in flights.CATEGORICAL else "float64" for name in example.columns})
+        info = mlflow.sklearn.log_model(
+            model,
+            name=candidate.name,
+            signature=mlflow.models.infer_signature(rows, model.predict_proba(example)),
+            pyfunc_predict_fn="predict_proba",
+            serialization_format="cloudpickle",  # the default refuses these estimators; we made the file ourselves
+            pip_requirements=[
+                f"{name}=={version(name)}" for name in ("scikit-learn", "pandas", "numpy", "cloudpickle")
+            ],
+            metadata={"model_digest": result["model_digest"]},
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            np.save(Path(folder) / _SCORES, scores)
+            mlflow.log_artifact(str(Path(folder) / _SCORES))
+        trained = Trained(candidate=candidate.name, run_id=run_id, model_uri=info.model_uri, **result)
+        mlflow.set_tag(RESULT, trained.model_dump_json())
+    return trained
+
+
+@explained
+def holdout_scores(config: RetrainConfig, trained: Trained) -> NDArray[np.float64]:
+    """The scores that a candidate's training has logged, shape (n,)."""
+    connect(config)
+    with tempfile.TemporaryDirectory() as folder:
+        path = mlflow.artifacts.download_artifacts(run_id=trained.run_id, artifact_path=_SCORES, dst_path=folder)
+        return np.asarray(np.load(path), dtype=np.float64)
+
+
+@explained
+def earlier_verdict(window: Window) -> Verdict | None:
+    """The verdict that an earlier attempt has reached on this retraining, if any."""
+    found = connect(window.config).get_run(window.run_id).data.tags.get(RESULT)
+    return Verdict.model_validate_json(found) if found else None
+
+
+@explained
+def record_verdict(window: Window, verdict: Verdict) -> None:
+    """Write the verdict and its evidence to the parent run; a rejection ends the retraining here."""
+    client = connect(window.config)
+    run_id, best = window.run_id, verdict.challenger
+    client.log_dict(run_id, verdict.json_dict(), "verdict.json")
+    if window.report:
+        client.log_dict(run_id, window.report.json_dict(), "validation.json")
+    metrics = {
+        "holdout_auc": best.auc,
+        "holdout_log_loss": best.log_loss,
+        "champion_auc": verdict.champion_auc,
+        "champion_log_loss": verdict.champion_log_loss,
+        "auc_gain": verdict.auc_gain[0],
+        "auc_gain_low": verdict.auc_gain[1],
+    }
+    for name, value in metrics.items():
+        client.log_metric(run_id, name, value)
+    client.set_tag(run_id, "bakeoff.verdict", "promote" if verdict.promote else "reject")
+    client.set_tag(run_id, "bakeoff.reason", verdict.reason)
+    client.set_tag(run_id, RESULT, verdict.model_dump_json())
+    if not verdict.promote:
+        client.set_terminated(run_id, "FINISHED")
