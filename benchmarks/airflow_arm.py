@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
@@ -25,6 +25,8 @@ from shared import events
 from shared.config import RetrainConfig
 
 READY_S = 120.0
+SILENCE_S = 30.0
+STOP_S = 3.0
 _SERVICES = (["api-server"], ["scheduler", "--skip-serve-logs"], ["dag-processor"])
 _DAG = "/api/v2/dags/retrain"
 
@@ -65,11 +67,19 @@ class AirflowArm(Arm):
         )
 
     def retrain(self, configs: list[RetrainConfig]) -> Iterator[dict[str, Any]]:
-        api = self._start()
-        for config in configs:
-            yield from self._run(api, config)
+        try:
+            self._start()
+            for config in configs:
+                yield from self._run(config)
+        except (httpx.HTTPError, ValueError, KeyError) as error:  # no answer, or not the answer of an Airflow API
+            self._see_that_all_live()
+            raise ArmFailed(
+                f"Airflow's API failed: {type(error).__name__}: {error}",
+                where=str(self.folder / "airflow-api-server.log"),
+                fix="read the end of that log",
+            ) from error
 
-    def _start(self) -> httpx.Client:
+    def _start(self) -> None:
         port = processes.free_port(self._wanted_port)
         try:
             self._lock.acquire(timeout=0)
@@ -86,32 +96,38 @@ class AirflowArm(Arm):
         self._api = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
         self._wait("the services to be healthy", self._healthy)
         password = json.loads((self.home / "simple_auth_manager_passwords.json.generated").read_text())["admin"]
-        token = self._api.post("/auth/token", json={"username": "admin", "password": password}).json()
-        self._api.headers["Authorization"] = f"Bearer {token['access_token']}"
-        self._wait("the DAG to be parsed", lambda: self._get(_DAG).status_code == 200)
+        token = self._ask("POST", "/auth/token", json={"username": "admin", "password": password})["access_token"]
+        self._api.headers["Authorization"] = f"Bearer {token}"
+        self._wait("the DAG to be parsed", lambda: bool(self._ask("GET", _DAG)))
         self._fail_unfinished_runs()
-        self._api.patch(_DAG, json={"is_paused": False}).raise_for_status()
-        return self._api
+        self._ask("PATCH", _DAG, json={"is_paused": False})
+
+    def _ask(self, method: str, path: str, **more: Any) -> dict[str, Any]:
+        """Call the API.
+
+        Raises:
+            httpx.HTTPError: no answer, or a refusal.
+        """
+        assert self._api is not None
+        answer: dict[str, Any] = self._api.request(method, path, **more).raise_for_status().json()
+        return answer
 
     def _healthy(self) -> bool:
-        health = self._get("/api/v2/monitor/health")
-        parts = health.json() if health.status_code == 200 else {}
-        return all(parts.get(part, {}).get("status") == "healthy" for part in ("scheduler", "dag_processor"))
+        parts = self._ask("GET", "/api/v2/monitor/health")
+        return all(parts[part]["status"] == "healthy" for part in ("scheduler", "dag_processor"))
 
-    def _get(self, path: str) -> httpx.Response:
-        assert self._api is not None
-        return self._api.get(path)
-
-    def _wait(self, what: str, done: Any) -> None:
+    def _wait(self, what: str, done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + READY_S
         while time.monotonic() < deadline:
             self._see_that_all_live()
-            with contextlib.suppress(httpx.TransportError):
+            with contextlib.suppress(httpx.HTTPError, ValueError):
                 if done():
                     return
             time.sleep(POLL_S)
-        broken = self._get("/api/v2/importErrors").json().get("import_errors", [])
-        cause = broken[0]["stack_trace"].strip().splitlines()[-1] if broken else f"after {READY_S:.0f} s"
+        cause = f"it took more than {READY_S:.0f} s"
+        with contextlib.suppress(httpx.HTTPError, ValueError, KeyError, IndexError):
+            broken = self._ask("GET", "/api/v2/importErrors")["import_errors"]
+            cause = broken[0]["stack_trace"].strip().splitlines()[-1]
         raise ArmFailed(
             f"Airflow gave up waiting for {what}: {cause}", where=str(self.folder), fix="read its airflow-*.log"
         )
@@ -126,52 +142,57 @@ class AirflowArm(Arm):
                     fix="read the end of that log",
                 )
 
-    def _run(self, api: httpx.Client, config: RetrainConfig) -> Iterator[dict[str, Any]]:
+    def _run(self, config: RetrainConfig) -> Iterator[dict[str, Any]]:
         settings = config.json_dict()
         conf = {"month": settings.pop("month"), "settings": settings}
         label = {"step": "retrain", "label": config.month}
+        listener = config.events or self.folder / "events.jsonl"
+        seen = len(events.read(listener))
         start = time.time()
         yield {"time": start, **label, "state": "started"}
-        made = api.post(f"{_DAG}/dagRuns", json={"logical_date": None, "conf": conf}).raise_for_status()
-        run = f"{_DAG}/dagRuns/{made.json()['dag_run_id']}"
-        listener = config.events or self.folder / "events.jsonl"
-        seen = len(events.read(listener)) if listener.exists() else 0
-        while True:
-            state = self._get(run).json()["state"]
+        made = self._ask("POST", f"{_DAG}/dagRuns", json={"logical_date": None, "conf": conf})
+        run = f"{_DAG}/dagRuns/{made['dag_run_id']}"
+        answered = time.monotonic()
+        state = "queued"
+        while state not in ("success", "failed"):
+            try:
+                state = self._ask("GET", run)["state"]
+                answered = time.monotonic()
+            except (httpx.HTTPError, ValueError):
+                if time.monotonic() - answered > SILENCE_S:  # a busy API may miss an answer or two
+                    raise
             for event in events.read(listener, seen):
                 seen += 1
                 yield event
-            if state in ("success", "failed"):
-                break
             self._see_that_all_live()
             time.sleep(POLL_S)
         if state == "failed":
+            tasks = self._ask("GET", f"{run}/taskInstances")["task_instances"]
             raise ArmFailed(
-                f"the DAG run of {config.month} failed in: {', '.join(self._failed_tasks(run))}",
+                f"the DAG run failed in: {', '.join(task['task_id'] for task in tasks if task['state'] == 'failed')}",
                 where=f"{self.home / 'logs'}",
                 fix="read the log of that task",
             )
         end = time.time()
         yield {"time": end, **label, "state": "finished", "seconds": end - start}
 
-    def _failed_tasks(self, run: str) -> list[str]:
-        tasks = self._get(f"{run}/taskInstances").json()["task_instances"]
-        return [task["task_id"] for task in tasks if task["state"] == "failed"]
-
     def _fail_unfinished_runs(self) -> None:
         """A run that was cut off earlier would be resumed by the scheduler, and hold back ours."""
-        assert self._api is not None
         for state in ("running", "queued"):
-            for run in self._get(f"{_DAG}/dagRuns?state={state}").json().get("dag_runs", []):
-                self._api.patch(f"{_DAG}/dagRuns/{run['dag_run_id']}", json={"state": "failed"}).raise_for_status()
+            for run in self._ask("GET", f"{_DAG}/dagRuns?state={state}")["dag_runs"]:
+                self._ask("PATCH", f"{_DAG}/dagRuns/{run['dag_run_id']}", json={"state": "failed"})
 
     def stop(self) -> None:
-        if self._api is not None:
-            with contextlib.suppress(httpx.HTTPError, KeyError):
-                self._fail_unfinished_runs()
-            self._api.close()
-            self._api = None
-        for service in ("scheduler", "dag-processor", "api-server"):  # who asks before who answers
-            if service in self._services:
-                processes.stop(self._services.pop(service), patience_s=5)
-        self._lock.release()
+        try:
+            if self._api is not None:
+                self._api.timeout = httpx.Timeout(STOP_S)
+                with contextlib.suppress(httpx.HTTPError, ValueError, KeyError):
+                    self._fail_unfinished_runs()
+                self._api.close()
+                self._api = None
+        finally:
+            for service in ("scheduler", "dag-processor", "api-server"):  # who asks before who answers
+                if service in self._services:
+                    processes.stop(self._services[service], patience_s=5)
+                    del self._services[service]  # only now: a Ctrl-C in between must find it again
+            self._lock.release()

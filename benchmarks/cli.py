@@ -28,7 +28,7 @@ class Group(TyperGroup):
         except BakeoffError as error:
             fail(str(error))
         except KeyboardInterrupt:
-            err.print("stopped; no process is left behind, and the champion is as it was", highlight=False)
+            err.print("stopped; no process is left behind", highlight=False)
             raise typer.Exit(130) from None
 
 
@@ -82,12 +82,14 @@ def demo(
 def retrain(
     on: Annotated[ArmName, typer.Option(help="Which arm runs it.")],
     month: Annotated[str, typer.Option(help="The month that has just arrived: train on all before it, score on it.")],
+    tracking_uri: Annotated[str | None, typer.Option(help="An MLflow server instead of the arm's own store.")] = None,
     json: Json = False,
     state: State = None,
     port: Port = 0,
 ) -> None:
     """Run one retraining on one arm, in that arm's lasting tracking store."""
-    [config] = make_configs([month], (state or STATE) / on)
+    server = {"tracking_uri": tracking_uri, "artifact_location": None} if tracking_uri else {}
+    [config] = make_configs([month], (state or STATE) / on, server)
     dataset.ensure()
     with Display(err, [on]) as display:
         result = run(on, [config], display, port=port)
@@ -149,7 +151,7 @@ def bench_core(
 @data_app.command("build")
 def data_build(force: Annotated[bool, typer.Option(help="Build anew even what is there.")] = False) -> None:
     """Build the monthly files from the pinned package, by `dvc repro`, and check them against dvc.lock."""
-    dataset.ensure(force=force)
+    dataset.build(force=force)
     data_check()
 
 

@@ -16,19 +16,27 @@ from shared import flights
 from shared.errors import DataError
 
 
-def ensure(*, force: bool = False) -> None:
-    """Build the monthly files where they are missing, by `dvc repro`; refuse files that differ from dvc.lock.
+def ensure() -> None:
+    """Build the monthly files where they are missing; refuse files that differ from dvc.lock.
+
+    Raises:
+        DataError: a file has changed, or the build gives other bytes than the committed version.
+    """
+    if all((ROOT / flights.month_file(month)).exists() for month in flights.months()):
+        check()
+    else:
+        build()
+
+
+def build(*, force: bool = False) -> None:
+    """Bring the data up to date with the code that makes them, by `dvc repro`.
 
     Args:
         force: build them anew, whatever is there.
 
     Raises:
-        DataError: a file has changed, or the build gives other bytes than the committed version.
+        DataError: the build gives other bytes than the committed version.
     """
-    files = {month: ROOT / flights.month_file(month) for month in flights.months()}
-    if not force and all(path.exists() for path in files.values()):
-        check()
-        return
     environments.ensure_data_package()
     lock = ROOT / "dvc.lock"
     committed = lock.read_text()

@@ -40,8 +40,14 @@ def python(environment: str) -> Path:
     return VENVS / environment / "bin" / "python"
 
 
+#: Settings of the user's own servers and databases: an arm that took them would write there.
+_FOREIGN = (
+    *("VIRTUAL_ENV", "PYTHONHOME", "AIRFLOW", "PREFECT_", "BAKEOFF_STATE", "BAKEOFF_TRACKING_URI"),
+    *("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_EXPERIMENT", "MLFLOW_RUN_ID"),
+)
+
+
 def child_env(**more: str) -> dict[str, str]:
     """Environment variables for a child process: this one's, without what would point it at somebody's other work."""
-    foreign = ("VIRTUAL_ENV", "PYTHONHOME", "PREFECT_API_URL", "PREFECT_PROFILE", "AIRFLOW_CONFIG")
-    env = {name: value for name, value in os.environ.items() if name not in foreign}
+    env = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
     return {**env, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT), **more}

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
+
 from benchmarks import environments, results, stores
 from benchmarks.airflow_arm import AirflowArm
 from benchmarks.arms import Arm, ArmFailed, KubeflowArm, PlainArm, PrefectArm
@@ -45,7 +47,9 @@ def make_configs(months: list[str], state: Path, settings: dict[str, Any] | None
     """
     session = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
     folder = state.absolute() / "runs" / session
-    base = {"state": state, "events": folder / "events.jsonl", **(settings or {})}
+    state = state.absolute()
+    store = {"tracking_uri": f"sqlite:///{state}/mlflow.db", "artifact_location": f"file://{state}/artifacts"}
+    base = {"state": state, "events": folder / "events.jsonl", **store, **(settings or {})}
     configs = [parse_config({**base, "month": month, "request_id": f"{session}-{month}"}) for month in months]
     make_folder(folder)
     return configs
@@ -63,7 +67,7 @@ def run(name: ArmName, configs: list[RetrainConfig], display: Display, *, port: 
         stores.create(configs[0])
         return _run(arm, configs, display)
     except BakeoffError as error:
-        display.end(name, f"[red]failed[/red]: {error}")
+        display.end(name, f"[red]failed[/red]: {escape(str(error))}")
         return _result(arm, configs, error=str(error), seconds=0.0, start_s=None, stop_s=0.0, took={})
     finally:
         arm.stop()
@@ -106,7 +110,7 @@ def _run(arm: Arm, configs: list[RetrainConfig], display: Display) -> results.Ar
 
 def _last_words(done: results.ArmResult) -> str:
     if done.status == "failed":
-        return f"[red]failed[/red]: {done.error}"
+        return f"[red]failed[/red]: {escape(done.error or '')}"
     verdicts = (f"{each.month} {'promoted' if each.promoted else 'rejected'}" for each in done.retrainings)
     return f"[green]done[/green]: {', '.join(verdicts)}"
 

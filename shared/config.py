@@ -105,7 +105,9 @@ class RetrainConfig(Record):
 
     model_name: str = "late-flights"
     #: The folder of everything this retraining writes that is not told to go elsewhere.
-    state: Path = Field(default_factory=lambda: Path(os.environ.get("BAKEOFF_STATE", ROOT / ".bakeoff" / "state")))
+    state: Path = Field(
+        default_factory=lambda: Path(os.environ.get("BAKEOFF_STATE", ROOT / ".bakeoff" / "state")).absolute()
+    )
     #: MLflow's address: `sqlite:///...` or `http://...`; by default a SQLite store in `state`.
     tracking_uri: str = Field(
         default_factory=lambda data: os.environ.get("BAKEOFF_TRACKING_URI", f"sqlite:///{data['state']}/mlflow.db")

@@ -49,6 +49,10 @@ def fetch_window(config: RetrainConfig, out: Path) -> tuple[str, dict[str, str],
             where=f"{config.data_repo}/{flights.MONTHS_DIR}",
             fix="run `./bakeoff data build`",
         ) from error
+    except OSError as error:  # such as a full disk
+        raise StorageError(
+            f"the months cannot be copied: {error.strerror}", where=str(out), fix="free space there, then run again"
+        ) from error
     revision = _code_revision(dvc)
     log.info("ingested %d months up to %s, data version %s", len(months), config.month, version)
     return version, files, revision
@@ -65,7 +69,7 @@ def _fetch_month(dvc: object, month: str, out: Path) -> str:
         raise DataError(
             f"the file of {month} has changed: its version says md5 {expected}, the file has {found}",
             where=path,
-            fix="restore it by `dvc checkout --force data/flights`; if the change is meant, record it by `dvc commit`",
+            fix="restore it by `./bakeoff data build --force`; if the change is meant, record it by `dvc commit`",
         )
     return expected
 
@@ -112,7 +116,7 @@ def read_month(path: Path) -> pd.DataFrame:
         raise DataError(
             f"the file is not readable as parquet: {str(error).splitlines()[0]}",
             where=str(path),
-            fix="restore it by `dvc checkout --force data/flights`, or build it anew by `./bakeoff data build --force`",
+            fix="build it anew by `./bakeoff data build --force`",
         ) from error
 
 

@@ -49,6 +49,7 @@ def judge(
         gate.day_codes(days),
         replicates=config.gate.replicates,
         confidence=confidence,
+        guard_confidence=config.gate.confidence,
         seed=config.seed,
     )
     promote = gate.passes(result, min_auc_gain=config.gate.min_auc_gain)

@@ -85,6 +85,7 @@ def compare(
     *,
     replicates: int = 2000,
     confidence: float = 0.95,
+    guard_confidence: float = 0.95,
     seed: int = 0,
 ) -> Comparison:
     """Compare two models' scores for the same holdout rows by a bootstrap over days.
@@ -95,7 +96,9 @@ def compare(
         late: what really happened, 0 or 1, shape (n,).
         day: day number of each row (`day_codes`), shape (n,).
         replicates: bootstrap resamples of the days.
-        confidence: level of the two-sided percentile intervals, in (0, 1).
+        confidence: level of the two-sided percentile interval of the AUC gain, in (0, 1).
+        guard_confidence: the same for the log loss gain. Apart, because more confidence makes it harder to be surely
+            better, but easier not to be surely worse.
         seed: of the resampling.
 
     Raises:
@@ -121,9 +124,8 @@ def compare(
     def mean_losses(score: Floats) -> Floats:
         return np.asarray(weights @ np.bincount(day, weights=log_losses(score, late), minlength=n_days) / rows)
 
-    tail = (1 - confidence) / 2
-
-    def interval(samples: Floats) -> Interval:
+    def interval(samples: Floats, level: float) -> Interval:
+        tail = (1 - level) / 2
         low, high = np.nanquantile(samples[1:], [tail, 1 - tail])
         return Interval(float(samples[0]), float(low), float(high))
 
@@ -134,8 +136,8 @@ def compare(
         champion_auc=float(old_auc[0]),
         challenger_log_loss=float(new_loss[0]),
         champion_log_loss=float(old_loss[0]),
-        auc_gain=interval(new_auc - old_auc),
-        log_loss_gain=interval(old_loss - new_loss),
+        auc_gain=interval(new_auc - old_auc, confidence),
+        log_loss_gain=interval(old_loss - new_loss, guard_confidence),
     )
 
 

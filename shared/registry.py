@@ -25,11 +25,32 @@ def champion(config: RetrainConfig) -> int | None:
     """The version under the alias `champion`, or None when nothing has been promoted yet."""
     client = connect(config)
     try:
-        return int(client.get_model_version_by_alias(config.model_name, CHAMPION).version)
+        number = client.get_registered_model(config.model_name).aliases.get(CHAMPION)
     except MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            return None  # no such model yet, or a model without a champion
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
         raise
+    return None if number is None else int(number)
+
+
+@explained
+def fair_champion(config: RetrainConfig) -> int | None:
+    """The champion, known not to have been trained on the holdout; None when there is none.
+
+    Raises:
+        RegistryError: it has seen that month, so that no challenger could meet it there on equal terms.
+    """
+    number = champion(config)
+    if number is not None:
+        tags = connect(config).get_model_version(config.model_name, str(number)).tags
+        last = tags["train_months"].rsplit("..", 1)[-1]
+        if last >= config.month:
+            raise RegistryError(
+                f"champion version {number} was trained on months up to {last}: {config.month} is no holdout for it",
+                where=f"registered model {config.model_name}",
+                fix=f"retrain on a month after {last}, or use another tracking store (--state)",
+            )
+    return number
 
 
 @explained
@@ -65,11 +86,11 @@ def promote(window: Window, verdict: Verdict) -> Outcome:
             where=f"registered model {config.model_name}",
             fix="start a new retraining: its challenger will meet the present champion",
         )
+    client.set_tag(window.run_id, "bakeoff.version", str(number))
     if present != number:
         client.set_registered_model_alias(config.model_name, CHALLENGER, str(number))
         client.set_registered_model_alias(config.model_name, CHAMPION, str(number))
     client.delete_registered_model_alias(config.model_name, CHALLENGER)
-    client.set_tag(window.run_id, "bakeoff.version", str(number))
     client.set_terminated(window.run_id, "FINISHED")
     log.info("version %d of %s is champion", number, config.model_name)
     return _outcome(client.get_run(window.run_id))

@@ -14,15 +14,16 @@ import inspect
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Annotated, Any, ParamSpec, TypeVar
 
-from pydantic import ValidationError, validate_call
+from pydantic import Field, ValidationError, validate_call
 
 from shared import events
 from shared.config import Candidate, RetrainConfig, config_error
 from shared.errors import BakeoffError
 from shared.records import Outcome, Trained, Verdict, Window
 
+RunId = Annotated[str, Field(min_length=1)]
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -66,7 +67,7 @@ def _field(record: Any, name: str) -> Any:
 
 
 @_step
-def ingest(config: RetrainConfig, orchestrator: str, orchestrator_run: str, out: Path | None = None) -> Window:
+def ingest(config: RetrainConfig, orchestrator: str, orchestrator_run: RunId, out: Path | None = None) -> Window:
     """Open the MLflow run and fetch the months of the window by data version.
 
     Args:
@@ -77,17 +78,19 @@ def ingest(config: RetrainConfig, orchestrator: str, orchestrator_run: str, out:
 
     Raises:
         DataError, StorageError, TrackingError
+        RegistryError: the champion has been trained on this month, or the run id belongs to another retraining.
     """
-    from shared import data, tracking
+    from shared import data, registry, tracking
 
     run_id = tracking.open_run(config, orchestrator, orchestrator_run)
     try:
+        registry.fair_champion(config)
         folder = out or config.work_dir / run_id / "ingested"
         version, files, revision = data.fetch_window(config, folder)
-    except BakeoffError as error:
+        tracking.describe_run(config, run_id, version, revision)
+    except (Exception, KeyboardInterrupt) as error:
         tracking.fail_run(config, run_id, "ingest", str(error))
         raise
-    tracking.describe_run(config, run_id, version, revision)
     return Window(config=config, run_id=run_id, data_version=version, files=files, data=folder)
 
 
@@ -159,7 +162,7 @@ def evaluate(window: Window, challenger: Trained) -> Verdict:
     config = window.config
     holdout = window.paths([config.month])[0]
     scores = tracking.holdout_scores(config, challenger)
-    number = registry.champion(config)
+    number = registry.fair_champion(config)
     if number is None:
         slices, late, days = data.load_holdout(holdout, flights.SLICES)
         champion_scores = np.full(len(late), challenger.base_rate)

@@ -19,15 +19,17 @@ import httpx
 import mlflow
 import numpy as np
 import pandas as pd
+import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
+from sqlalchemy.exc import SQLAlchemyError
 
 from shared import flights
 from shared.config import Candidate, RetrainConfig
 from shared.data import make_folder
-from shared.errors import TrackingError
+from shared.errors import RegistryError, TrackingError
 from shared.records import Trained, Verdict, Window
 
 log = logging.getLogger(__name__)
@@ -37,6 +39,7 @@ logging.getLogger("alembic").setLevel(logging.ERROR)
 RESULT = "bakeoff.result"
 _SCORES = "holdout_scores.npy"
 _CONNECT_SECONDS = 3.0
+_PASSING = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,8 +52,11 @@ def explained(call: Callable[P, T]) -> Callable[P, T]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return call(*args, **kwargs)
-        except MlflowException as error:
-            raise TrackingError(
+        except (MlflowException, SQLAlchemyError, requests.RequestException) as error:
+            # What MLflow refuses it will refuse again; only what says so, or never answered, may pass by itself.
+            lasting = isinstance(error, MlflowException) and error.error_code not in _PASSING
+            kind = RegistryError if lasting else TrackingError
+            raise kind(
                 f"MLflow failed: {str(error).splitlines()[0]}",
                 where=mlflow.get_tracking_uri(),
                 fix="see that the tracking server or its database answers, then run again: finished steps are kept",
@@ -75,12 +81,13 @@ def connect(config: RetrainConfig) -> MlflowClient:
             raise TrackingError(
                 f"the tracking server does not answer: {error}",
                 where=uri,
-                fix="start it, or correct the address (BAKEOFF_TRACKING_URI)",
+                fix="start it, or correct the address (--tracking-uri, BAKEOFF_TRACKING_URI)",
             ) from error
     elif uri.startswith("sqlite:///"):
         make_folder(Path(urlsplit(uri).path[1:]).parent)
     mlflow.set_tracking_uri(uri)
-    return MlflowClient(tracking_uri=uri)
+    mlflow.set_registry_uri(uri)  # else a registry that the user has set up for other work would be taken
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
 @explained
@@ -104,6 +111,13 @@ def open_run(config: RetrainConfig, orchestrator: str, orchestrator_run: str) ->
     )
     key = f"tags.`bakeoff.orchestrator_run` = '{orchestrator_run}' and tags.`bakeoff.orchestrator` = '{orchestrator}'"
     if found := client.search_runs([experiment_id], key, max_results=1):
+        earlier = found[0].data.tags
+        if (earlier["bakeoff.month"], earlier["bakeoff.request"]) != (config.month, config.request_id):
+            raise RegistryError(
+                f"{orchestrator} run {orchestrator_run} has already retrained on {earlier['bakeoff.month']}",
+                where=f"MLflow run {found[0].info.run_id}",
+                fix="give every retraining a run id of its own; only a retry may use one again",
+            )
         client.update_run(found[0].info.run_id, status="RUNNING")
         return str(found[0].info.run_id)
     tags = {
@@ -122,6 +136,13 @@ def open_run(config: RetrainConfig, orchestrator: str, orchestrator_run: str) ->
 def describe_run(config: RetrainConfig, run_id: str, data_version: str, revision: str) -> None:
     """Tag the parent run with what it takes to go back to its exact data, code and settings."""
     client = connect(config)
+    earlier = client.get_run(run_id).data.tags.get("bakeoff.data_version", data_version)
+    if earlier != data_version:
+        raise RegistryError(
+            f"the data are version {data_version} now, but this run began on version {earlier}",
+            where=f"MLflow run {run_id}",
+            fix="start a new run: going on would mix models and holdouts of two versions",
+        )
     client.set_tag(run_id, "bakeoff.data_version", data_version)
     client.set_tag(run_id, "bakeoff.pipeline_version", revision)
     client.log_dict(run_id, config.json_dict(), "config.json")
@@ -143,6 +164,8 @@ def earlier_candidate(window: Window, candidate: Candidate) -> Trained | None:
     client = connect(window.config)
     query = f"tags.`mlflow.parentRunId` = '{window.run_id}' and tags.`bakeoff.candidate` = '{candidate.name}'"
     for run in client.search_runs([_experiment_of(client, window)], query):
+        if run.data.tags.get("bakeoff.settings") != candidate.model_dump_json():
+            continue
         if RESULT in run.data.tags:
             return Trained.model_validate_json(run.data.tags[RESULT])
         if run.info.status == "RUNNING":
@@ -174,7 +197,11 @@ def log_candidate(
         result: the fields of `Trained` but for `candidate`, `run_id` and `model_uri`.
     """
     client = connect(window.config)
-    tags = {"mlflow.parentRunId": window.run_id, "bakeoff.candidate": candidate.name}
+    tags = {
+        "mlflow.parentRunId": window.run_id,
+        "bakeoff.candidate": candidate.name,
+        "bakeoff.settings": candidate.model_dump_json(),
+    }
     run_id = client.create_run(
         _experiment_of(client, window), tags=tags, run_name=f"{window.config.month} {candidate.name}"
     ).info.run_id
@@ -214,8 +241,14 @@ def holdout_scores(config: RetrainConfig, trained: Trained) -> NDArray[np.float6
 @explained
 def earlier_verdict(window: Window) -> Verdict | None:
     """The verdict that an earlier attempt has reached on this retraining, if any."""
-    found = connect(window.config).get_run(window.run_id).data.tags.get(RESULT)
-    return Verdict.model_validate_json(found) if found else None
+    client = connect(window.config)
+    found = client.get_run(window.run_id).data.tags.get(RESULT)
+    if not found:
+        return None
+    verdict = Verdict.model_validate_json(found)
+    if not verdict.promote:
+        client.set_terminated(window.run_id, "FINISHED")  # ingest has opened the run again
+    return verdict
 
 
 @explained

@@ -118,7 +118,7 @@ def psi(reference: NDArray[np.float64], current: NDArray[np.float64], bins: int 
         Sum over bins of (q - p) ln(q / p), in nats, 0 for equal shares. Source: Siddiqi (2006), Credit Risk Scorecards.
     """
     known = reference[~np.isnan(reference)]
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1])) if len(known) else np.array([])
+    edges = _edges(known, bins)
 
     def shares(sample: NDArray[np.float64]) -> NDArray[np.float64]:
         missing = np.isnan(sample)
@@ -126,6 +126,15 @@ def psi(reference: NDArray[np.float64], current: NDArray[np.float64], bins: int 
         return np.append(counts, missing.sum()) / max(len(sample), 1)
 
     return _divergence(shares(reference), shares(current))
+
+
+def _edges(known: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
+    """Inner edges of quantile bins; a value that fills whole bins (rain: mostly 0) gets one to itself."""
+    if not len(known):
+        return np.array([])
+    quantiles = np.quantile(known, np.linspace(0, 1, bins + 1))
+    repeated = np.unique(quantiles[:-1][np.diff(quantiles) == 0])
+    return np.unique(np.concatenate([quantiles[1:-1], repeated, np.nextafter(repeated, np.inf)]))
 
 
 def category_psi(reference: dict[str, int], current: dict[str, int]) -> float:

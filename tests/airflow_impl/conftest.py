@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Airflow reads its configuration when it is first imported: before any test module is.
 _HOME = tempfile.TemporaryDirectory(prefix="airflow-test-")
+for name in [each for each in os.environ if each.startswith("AIRFLOW")]:
+    del os.environ[name]  # the user's own Airflow is not ours to test on
 os.environ.update(
     AIRFLOW_HOME=_HOME.name,
     AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "airflow_impl" / "dags"),

@@ -4,6 +4,7 @@ import io
 
 from rich.console import Console
 
+from benchmarks import results, retraining
 from benchmarks.display import Display
 
 
@@ -35,6 +36,17 @@ def test_without_a_terminal_every_change_is_a_line():
         "2013-03: training a, b",
         "done: all well",
     ]
+
+
+def test_square_brackets_in_an_error_are_shown_as_they_are():
+    failed = results.ArmResult(
+        name="plain", status="failed", seconds=0, stop_s=0, adapter_lines=1, versions={}, tracking_uri="",
+        retrainings=[], error="type datetime64[us] instead of datetime64[ms] [/x]",
+    )  # fmt: skip
+    text = io.StringIO()
+    with Display(Console(file=text, width=100), ["plain"]) as display:
+        display.end("plain", retraining._last_words(failed))
+    assert "type datetime64[us] instead of datetime64[ms] [/x]" in text.getvalue()
 
 
 def test_in_a_terminal_there_is_one_line_an_arm():

@@ -77,6 +77,7 @@ def test_no_step_is_cached_and_those_that_write_to_mlflow_are_retried(spec):
     for name in ("ingest", "validate", "train", "select", "evaluate", "register"):
         assert not tasks[name].caching_options.enable_cache
     assert {name for name, task in tasks.items() if task.retry_policy.max_retry_count} == {
+        "ingest",
         "train",
         "evaluate",
         "register",

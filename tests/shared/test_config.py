@@ -72,6 +72,12 @@ def test_places_follow_the_state_folder(tmp_path, monkeypatch):
     assert server.artifact_location is None  # a server decides that itself
 
 
+def test_a_relative_state_folder_becomes_absolute(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BAKEOFF_STATE", "some/folder")
+    assert RetrainConfig(month="2013-05").artifact_location == f"file://{tmp_path}/some/folder/artifacts"
+
+
 def test_choosing_among_more_candidates_asks_for_more_confidence():
     one = RetrainConfig(month="2013-05", candidates=({"name": "logistic_regression"},))
     two = RetrainConfig(month="2013-05")

@@ -29,7 +29,7 @@ def test_a_changed_byte_is_noticed(make_config, small_repo, tmp_path):
     path.write_bytes(content)
     with pytest.raises(DataError, match="the file of 2013-02 has changed") as caught:
         fetch_window(make_config(), tmp_path / "out")
-    assert "dvc checkout" in caught.value.fix
+    assert "data build --force" in caught.value.fix
 
 
 def test_a_truncated_file_is_noticed(make_config, small_repo, tmp_path):

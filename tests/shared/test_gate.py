@@ -54,6 +54,16 @@ def test_better_ranking_with_surely_worse_probabilities_is_rejected():
 
 
 @settings(max_examples=25, deadline=None)
+@given(seeds)
+def test_more_confidence_never_turns_a_rejection_into_a_promotion(seed):
+    truth, late, day = holdout(seed, n=1000)
+    other = np.clip(truth + np.random.default_rng(seed).normal(0, 0.05, len(truth)), 0.01, 0.99)
+    sure, surer = (gate.compare(truth, other, late, day, replicates=300, confidence=level) for level in (0.95, 0.99))
+    assert surer.log_loss_gain == sure.log_loss_gain
+    assert gate.passes(sure, min_auc_gain=0) or not gate.passes(surer, min_auc_gain=0)
+
+
+@settings(max_examples=25, deadline=None)
 @given(seeds, st.integers(2, 40))
 def test_point_estimates_are_scikit_learns(seed, days):
     truth, late, day = holdout(seed, n=500, days=days)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from shared import events, steps, tracking
+from shared import events, registry, steps, tracking
 from shared.config import LogisticRegression
-from shared.errors import ConfigError, DataError
+from shared.errors import ConfigError, DataError, RegistryError
+from shared.pipeline import retrain
 from shared.records import Trained
 
 
@@ -74,6 +75,36 @@ def test_a_second_verdict_is_not_reached(make_config):
     steps.register(window, verdict)
     # Now the challenger is the champion; judged again it would meet itself and be rejected.
     assert steps.evaluate(window, trained) == verdict
+
+
+def test_a_rejected_run_that_is_run_again_keeps_its_verdict(make_config):
+    retrain(make_config("2013-03"), "run-1")
+    config = make_config("2013-03", request_id="again")
+    first = retrain(config, "run-2")
+    assert not first.promote
+    outcome = registry.outcome(config)
+    assert retrain(config, "run-2") == first  # as when all tasks of a DAG run are cleared
+    assert registry.outcome(config) == outcome
+
+
+def test_a_champion_that_has_seen_the_month_is_told_at_once(make_config):
+    retrain(make_config("2013-04", gate={"min_auc_gain": -1}), "run-1")
+    config = make_config("2013-03")
+    with pytest.raises(RegistryError, match="trained on months up to 2013-03: 2013-03 is no holdout for it"):
+        steps.ingest(config, "plain", "run-2")
+    assert registry.champion(config) == 1
+
+
+def test_data_that_change_under_a_run_are_told(make_config, spoil):
+    steps.ingest(make_config(), "plain", "run-1")
+    spoil("2013-01", lambda frame: frame.iloc[1:])
+    with pytest.raises(RegistryError, match="start a new run"):
+        steps.ingest(make_config(), "plain", "run-1")
+
+
+def test_a_run_id_is_needed(make_config):
+    with pytest.raises(ConfigError, match="orchestrator_run"):
+        steps.ingest(make_config(), "plain", "")
 
 
 def test_nonsense_is_told_by_field(make_config):

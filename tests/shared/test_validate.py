@@ -45,6 +45,17 @@ def test_category_psi_of_equal_counts_is_zero(counts):
     assert category_psi(counts, {name: 3 * count for name, count in counts.items()}) == pytest.approx(0, abs=1e-12)
 
 
+def test_psi_sees_rain_among_dry_hours():
+    dry, wet = np.zeros(1000), np.concatenate([np.zeros(700), np.full(300, 0.1)])
+    assert psi(dry, wet) > 0.25
+    assert psi(wet, dry) > 0.25
+
+
+@given(st.floats(-1e6, 1e6), st.floats(0.1, 1e3))
+def test_psi_sees_a_constant_that_moves(value, shift):
+    assert psi(np.full(50, value), np.full(50, value + shift)) > 1
+
+
 def test_category_psi_sees_a_new_value():
     assert category_psi({"AA": 100}, {"AA": 60, "ZZ": 40}) > 0.25
 
