@@ -19,7 +19,7 @@ import httpx
 from filelock import FileLock, Timeout
 
 from benchmarks import environments, processes
-from benchmarks.arms import POLL_S, Arm, ArmFailed, _once
+from benchmarks.arms import POLL_S, Arm, ArmFailed, once
 from benchmarks.places import ROOT, ArmName, child_env, python
 from shared import events
 from shared.config import RetrainConfig
@@ -45,7 +45,7 @@ class AirflowArm(Arm):
 
     def prepare(self) -> None:
         super().prepare()
-        _once(
+        once(
             self.home / "migrated",
             environments.lock_text("airflow"),
             [python("airflow").parent / "airflow", "db", "migrate"],

@@ -116,7 +116,7 @@ class PrefectArm(ProcessArm):
 
     def prepare(self) -> None:
         super().prepare()
-        _once(
+        once(
             self.home / "migrated",
             environments.lock_text("prefect"),
             [python("prefect").parent / "prefect", "server", "database", "upgrade", "--yes"],
@@ -124,7 +124,7 @@ class PrefectArm(ProcessArm):
         )
 
 
-def _once(stamp: Path, content: str, command: list[str | Path], env: dict[str, str]) -> None:
+def once(stamp: Path, content: str, command: list[str | Path], env: dict[str, str]) -> None:
     """Run a command unless it has already succeeded for the same lock."""
     if stamp.exists() and stamp.read_text() == content:
         return

@@ -118,7 +118,8 @@ def open_run(config: RetrainConfig, orchestrator: str, orchestrator_run: str) ->
                 where=f"MLflow run {found[0].info.run_id}",
                 fix="give every retraining a run id of its own; only a retry may use one again",
             )
-        client.update_run(found[0].info.run_id, status="RUNNING")
+        if found[0].info.status != "FINISHED":  # what has ended is a record, and no retry rewrites it
+            client.update_run(found[0].info.run_id, status="RUNNING")
         return str(found[0].info.run_id)
     tags = {
         "bakeoff.orchestrator": orchestrator,
@@ -149,9 +150,11 @@ def describe_run(config: RetrainConfig, run_id: str, data_version: str, revision
 
 
 def fail_run(config: RetrainConfig, run_id: str, step: str, cause: str) -> None:
-    """Close the parent run as failed, with the cause. Says nothing if the tracking store is what failed."""
+    """Close the parent run as failed, with the cause, unless it has ended; a store that fails too is only logged."""
     try:
         client = connect(config)
+        if client.get_run(run_id).info.status == "FINISHED":
+            return
         client.set_tag(run_id, "bakeoff.failure", f"{step}: {cause}"[:4000])
         client.set_terminated(run_id, "FAILED")
     except Exception as second:  # the first cause is what the user needs; this one only goes to the log
@@ -247,7 +250,7 @@ def earlier_verdict(window: Window) -> Verdict | None:
         return None
     verdict = Verdict.model_validate_json(found)
     if not verdict.promote:
-        client.set_terminated(window.run_id, "FINISHED")  # ingest has opened the run again
+        client.set_terminated(window.run_id, "FINISHED")  # an attempt may have died just before this
     return verdict
 
 

@@ -87,6 +87,17 @@ def test_a_rejected_run_that_is_run_again_keeps_its_verdict(make_config):
     assert registry.outcome(config) == outcome
 
 
+def test_running_an_old_month_again_does_not_rewrite_history(make_config):
+    march, april = make_config("2013-03"), make_config("2013-04", gate={"min_auc_gain": -1})
+    retrain(march, "march")
+    retrain(april, "april")
+    before = registry.promotion_log(march)
+    assert [each.promoted for each in before] == [True, True]
+    with pytest.raises(RegistryError, match="is no holdout for it"):
+        retrain(march, "march")
+    assert registry.promotion_log(march) == before
+
+
 def test_a_champion_that_has_seen_the_month_is_told_at_once(make_config):
     retrain(make_config("2013-04", gate={"min_auc_gain": -1}), "run-1")
     config = make_config("2013-03")
