@@ -157,11 +157,11 @@ def data_build(force: Annotated[bool, typer.Option(help="Build anew even what is
 
 @data_app.command("check")
 def data_check() -> None:
-    """See that every month is, byte for byte, what its version says."""
-    version = dataset.check()
-    months = dataset.summary()
-    megabytes = sum(size for _, size, _ in months) / 1e6
-    out.print(f"{len(months)} months, {megabytes:.1f} MB, unchanged: data version {version}", highlight=False)
+    """See that every file is, byte for byte, what its version says."""
+    versions = dataset.check()
+    for name, files, megabytes in dataset.summary():
+        size = f"{files} files, {megabytes:.2f} MB"
+        out.print(f"{name}: {size}, unchanged: data version {versions[name]}", highlight=False)
 
 
 def fail(message: str) -> NoReturn:

@@ -23,7 +23,7 @@ from benchmarks.places import ROOT, child_env
 MONTH = "2013-12"
 RUNS = 5
 #: What a process of the core imports before it can work; MLflow last, because only some steps need it.
-_LIGHT = "data, evaluate, flights_build, pipeline, steps, train"
+_LIGHT = "data, evaluate, pipeline, steps, train"
 _IMPORTS = {
     "python": "pass",
     "pandas and scikit-learn": "import pandas, sklearn.compose, sklearn.ensemble, sklearn.linear_model",
@@ -67,18 +67,19 @@ def measure(tell: Callable[[str], None]) -> CoreCost:
     """Measure; about three minutes on two cores. `tell` receives one line a sample."""
     rounds = [{name: _import_s(code, tell) for name, code in _IMPORTS.items()} for _ in range(RUNS + 1)]
     imports = {name: timing([each[name] for each in rounds[1:]]) for name in _IMPORTS}  # the first round warms up
-    from shared import data, flights, tracking, train
+    from shared import data, tracking, train
     from shared.config import RetrainConfig
     from shared.pipeline import retrain
 
     config = RetrainConfig(month=MONTH)
-    paths = {month: ROOT / flights.month_file(month) for month in [*config.train_months, MONTH]}
-    features, late = data.load([paths[month] for month in config.train_months], flights.FEATURES)
-    unseen, _ = data.load([paths[MONTH]], flights.FEATURES)
+    spec = config.spec
+    paths = {month: ROOT / spec.path(month) for month in [*config.train_months, MONTH]}
+    features, target = data.load(spec, [paths[month] for month in config.train_months], spec.features)
+    unseen, _ = data.load(spec, [paths[MONTH]], spec.features)
 
     def bare() -> None:
         for candidate in config.candidates:
-            train.score(train.fit(candidate, features, late, config.seed), unseen)
+            train.score(train.fit(candidate, spec, features, target, config.seed), unseen)
 
     def full() -> None:
         if not retrain(config, uuid.uuid4().hex).promote:
@@ -99,7 +100,7 @@ def measure(tell: Callable[[str], None]) -> CoreCost:
     return CoreCost(
         environment=results.environment(),
         month=MONTH,
-        training_rows=len(late),
+        training_rows=len(target),
         bare_s=timing([each for each, _ in pairs]),
         core_s=timing([each for _, each in pairs]),
         ratio=round(median(core / plain for plain, core in pairs), 3),

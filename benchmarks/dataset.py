@@ -12,17 +12,17 @@ import yaml
 
 from benchmarks import environments
 from benchmarks.places import ROOT, VENVS, child_env
-from shared import flights
+from shared import datasets
 from shared.errors import DataError
 
 
 def ensure() -> None:
-    """Build the monthly files where they are missing; refuse files that differ from dvc.lock.
+    """Build the data sets' files where they are missing; refuse files that differ from dvc.lock.
 
     Raises:
         DataError: a file has changed, or the build gives other bytes than the committed version.
     """
-    if all((ROOT / flights.month_file(month)).exists() for month in flights.months()):
+    if all(path.exists() for _, path in _paths()):
         check()
     else:
         build()
@@ -54,35 +54,37 @@ def build(*, force: bool = False) -> None:
     if _outputs(lock.read_text()) != _outputs(committed):
         lock.write_text(committed)
         raise DataError(
-            "the months that were built are not, byte for byte, the committed version",
-            where="data/flights against dvc.lock",
+            "the files that were built are not, byte for byte, the committed version",
+            where="data against dvc.lock",
             fix="rebuild by `./bakeoff data build --force`; if the change is meant, record it by `dvc commit`",
         )
 
 
-def check() -> str:
-    """Compare every month with its recorded checksum.
+def check() -> dict[str, str]:
+    """Compare every file with its recorded checksum.
 
     Returns:
-        The version of the data set.
+        The version of each data set.
 
     Raises:
-        DataError: naming the months that are missing or have changed.
+        DataError: naming the files that are missing or have changed.
     """
-    version = _version()
+    recorded = _outputs((ROOT / "dvc.lock").read_text())
+    versions = {name: recorded[datasets.get(name).folder] for name in datasets.names()}
     changed = []
-    for name, expected in recorded_files(version).items():
-        path = ROOT / flights.MONTHS_DIR / name
-        found = hashlib.md5(path.read_bytes()).hexdigest() if path.exists() else "missing"
-        if found != expected:
-            changed.append(f"{name} ({'missing' if found == 'missing' else 'changed'})")
+    for name, version in versions.items():
+        for file, expected in recorded_files(version).items():
+            path = ROOT / datasets.get(name).folder / file
+            found = hashlib.md5(path.read_bytes()).hexdigest() if path.exists() else "missing"
+            if found != expected:
+                changed.append(f"{name}/{file} ({'missing' if found == 'missing' else 'changed'})")
     if changed:
         raise DataError(
-            f"the data are not what version {version} says: {', '.join(changed)}",
-            where=flights.MONTHS_DIR,
+            f"the data are not what their version says: {', '.join(changed)}",
+            where="data against dvc.lock",
             fix="restore them by `./bakeoff data build --force`; if the change is meant, record it by `dvc commit`",
         )
-    return version
+    return versions
 
 
 def recorded_files(version: str) -> dict[str, str]:
@@ -98,16 +100,21 @@ def recorded_files(version: str) -> dict[str, str]:
     return {entry["relpath"]: entry["md5"] for entry in json.loads(listing.read_text())}
 
 
-def _version() -> str:
-    return _outputs((ROOT / "dvc.lock").read_text())[flights.MONTHS_DIR]
-
-
 def _outputs(lock: str) -> dict[str, str]:
     stages: dict[str, Any] = yaml.safe_load(lock)["stages"]
     return {out["path"]: str(out["md5"]) for stage in stages.values() for out in stage["outs"]}
 
 
-def summary() -> list[tuple[str, int, Path]]:
-    """Month, size in bytes and path of every file."""
-    paths = [(month, ROOT / flights.month_file(month)) for month in flights.months()]
-    return [(month, path.stat().st_size, path) for month, path in paths if path.exists()]
+def _paths() -> list[tuple[str, Path]]:
+    """Data set and path of every file that there should be."""
+    found = [datasets.get(name) for name in datasets.names()]
+    return [(each.name, ROOT / each.path(window)) for each in found for window in each.windows]
+
+
+def summary() -> list[tuple[str, int, float]]:
+    """Name, number of files and megabytes of each data set."""
+    rows = []
+    for name in datasets.names():
+        sizes = [path.stat().st_size for owner, path in _paths() if owner == name and path.exists()]
+        rows.append((name, len(sizes), sum(sizes) / 1e6))
+    return rows

@@ -16,8 +16,8 @@ from benchmarks.arms import Arm, ArmFailed, KubeflowArm, PlainArm, PrefectArm
 from benchmarks.display import Display
 from benchmarks.places import ADAPTER, ENVIRONMENT, ROOT, ArmName
 from shared.config import RetrainConfig, parse_config
-from shared.data import make_folder
 from shared.errors import BakeoffError
+from shared.files import make_folder
 
 
 def make_arm(name: ArmName, folder: Path, port: int = 0) -> Arm:

@@ -22,7 +22,7 @@ def create(config: RetrainConfig) -> None:
     from mlflow.version import VERSION
 
     from shared import tracking
-    from shared.data import make_folder
+    from shared.files import make_folder
 
     make_folder(target.parent)
     template = STATE / "templates" / f"mlflow-{VERSION}.db"

@@ -69,6 +69,6 @@ def register(verdict: Input[Artifact], data: Input[Dataset], model: Output[Model
     """Register the challenger and make it champion."""
     from shared import steps
 
-    outcome = steps.register(data.metadata["window"], verdict.metadata)
+    outcome = steps.register({**data.metadata["window"], "data": data.path}, verdict.metadata)
     model.metadata.update(outcome.json_dict())
     return outcome.version

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from shared import flights
+from shared import datasets
 from shared.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,24 +25,8 @@ class Record(BaseModel):
 
 
 class _Candidate(Record):
-    features: tuple[str, ...] = flights.FEATURES
-
-    @field_validator("features")
-    @classmethod
-    def _only_what_is_known_before_departure(cls, features: tuple[str, ...]) -> tuple[str, ...]:
-        if leaky := sorted(set(features) & set(flights.LEAKY)):
-            raise ConfigError(
-                f"{', '.join(leaky)} would leak the answer: it is known only after departure",
-                where="candidates[].features",
-                fix=f"choose from {', '.join(flights.FEATURES)}",
-            )
-        if unknown := sorted(set(features) - set(flights.FEATURES)):
-            raise ConfigError(
-                f"there is no feature {', '.join(unknown)}",
-                where="candidates[].features",
-                fix=f"choose from {', '.join(flights.FEATURES)}",
-            )
-        return features
+    #: Which of the data set's features the model sees; none named: all of them.
+    features: tuple[str, ...] = ()
 
 
 class LogisticRegression(_Candidate):
@@ -81,29 +65,51 @@ class GateConfig(Record):
 
 
 class ContractConfig(Record):
-    """What a month of data may look like (`shared.schema`, `shared.validate`)."""
+    """What a window of data may look like, beyond the data set's own contract (`shared.validate`)."""
 
-    min_rows: int = 20_000
-    max_rows: int = 60_000
-    #: Share of a month's rows that may be set aside for an impossible reading before the month is refused.
+    #: Least and most rows of a window; None: the data set's own bounds.
+    min_rows: int | None = None
+    max_rows: int | None = None
+    #: Share of a window's rows that may be set aside for an impossible reading before the window is refused.
     max_quarantined: float = 0.001
-    #: A feature may miss so much more of its values than it did in the training months before it is told.
+    #: A feature may miss so much more of its values than it did in the training windows before it is told.
     null_jump: float = 0.02
-    #: A PSI above this on a schedule feature is told as a warning; on weather it is only noted.
-    psi_warning: float = 0.1
+
+    def rows(self, dataset: datasets.Dataset) -> tuple[int, int]:
+        """Least and most rows of a window."""
+        least, most = dataset.rows
+        return least if self.min_rows is None else self.min_rows, most if self.max_rows is None else self.max_rows
+
+
+class DriftConfig(Record):
+    """When new data ask for a retraining, or for a look (`shared.drift`)."""
+
+    #: |share of positives - mean prediction of the champion| above this asks for a retraining.
+    rate_gap: float = 0.05
+    #: PSI of the champion's scores above this asks for a retraining.
+    score_psi: float = 0.1
+    #: PSI of a feature above this is a warning; for a restless feature it is only noted.
+    feature_psi: float = 0.1
+    #: Share of rows with a category that the champion was never trained on; above this, a retraining is asked for.
+    novel_share: float = 0.05
 
 
 class RetrainConfig(Record):
     """One retraining. The defaults are the whole documented behaviour; adapters add nothing to it."""
 
-    #: The month that has just arrived: the challenger trains on all months before it and is scored on it.
-    month: str = Field(pattern=r"^\d{4}-\d{2}$")
+    #: The data set, a folder of `shared/datasets`.
+    dataset: str = "flights"
+    #: The month (or whatever the data set's windows are) that has just arrived: the challenger trains on all before it
+    #: and is scored on it.
+    month: str
     candidates: tuple[Candidate, ...] = (LogisticRegression(), HistGradientBoosting())
     seed: int = 0
     gate: GateConfig = GateConfig()
     contract: ContractConfig = ContractConfig()
+    drift: DriftConfig = DriftConfig()
 
-    model_name: str = "late-flights"
+    #: Name of the registered model and of the MLflow experiment; by default the data set's.
+    model_name: str = Field(default_factory=lambda data: datasets.get(data["dataset"]).model_name)
     #: The folder of everything this retraining writes that is not told to go elsewhere.
     state: Path = Field(
         default_factory=lambda: Path(os.environ.get("BAKEOFF_STATE", ROOT / ".bakeoff" / "state")).absolute()
@@ -126,6 +132,11 @@ class RetrainConfig(Record):
     #: Chosen by whoever asks for the retraining, to find its outcome again.
     request_id: str = ""
 
+    @field_validator("dataset")
+    @classmethod
+    def _exists(cls, dataset: str) -> str:
+        return datasets.get(dataset).name
+
     @field_validator("state")
     @classmethod
     def _absolute(cls, state: Path) -> Path:
@@ -144,20 +155,37 @@ class RetrainConfig(Record):
         return candidates
 
     @model_validator(mode="after")
-    def _has_months_before(self) -> Self:
-        if self.month not in flights.months():
-            raise ConfigError(
-                f"there is no month {self.month}",
-                where="month",
-                fix=f"choose from {flights.months()[1]} to {flights.months()[-1]}",
-            )
+    def _has_windows_before(self) -> Self:
+        windows = self.spec.windows
+        fix = f"choose from {windows[1]} to {windows[-1]}"
+        if self.month not in windows:
+            raise ConfigError(f"there is no month {self.month}", where="month", fix=fix)
         if not self.train_months:
-            raise ConfigError(
-                f"{self.month} is the first month: no earlier one to train on",
-                where="month",
-                fix=f"choose from {flights.months()[1]} to {flights.months()[-1]}",
-            )
+            raise ConfigError(f"{self.month} is the first month: no earlier one to train on", where="month", fix=fix)
         return self
+
+    @model_validator(mode="after")
+    def _only_what_is_known_in_time(self) -> Self:
+        for candidate in self.candidates:
+            fix = f"choose from {', '.join(self.spec.features)}"
+            if leaky := sorted(set(candidate.features) & set(self.spec.leaky)):
+                raise ConfigError(
+                    f"{', '.join(leaky)} would leak the answer: it is known only once the answer is",
+                    where="candidates[].features",
+                    fix=fix,
+                )
+            if unknown := sorted(set(candidate.features) - set(self.spec.features)):
+                raise ConfigError(f"there is no feature {', '.join(unknown)}", where="candidates[].features", fix=fix)
+        return self
+
+    @property
+    def spec(self) -> datasets.Dataset:
+        """The description of the data set."""
+        return datasets.get(self.dataset)
+
+    def features(self, candidate: Candidate) -> tuple[str, ...]:
+        """What a candidate sees."""
+        return candidate.features or self.spec.features
 
     @property
     def work_dir(self) -> Path:
@@ -167,7 +195,7 @@ class RetrainConfig(Record):
     @property
     def train_months(self) -> list[str]:
         """All months before the one that has just arrived, oldest first: never the holdout itself."""
-        return [month for month in flights.months() if month < self.month]
+        return self.spec.before(self.month)
 
     @property
     def gate_confidence(self) -> float:

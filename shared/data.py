@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import shutil
-import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from shared import flights
 from shared.config import RetrainConfig
+from shared.datasets import Dataset
 from shared.errors import DataError, StorageError
+from shared.files import make_folder
 
 log = logging.getLogger(__name__)
 
 
-def fetch_window(config: RetrainConfig, out: Path) -> tuple[str, dict[str, str], str]:
+def fetch_window(config: RetrainConfig, out: Path, months: list[str] | None = None) -> tuple[str, dict[str, str], str]:
     """Copy the months of a window out of DVC's hands and check every byte against the recorded version.
 
     Args:
-        config: names the month, the repository and the revision of the data.
+        config: names the month, the data set, the repository and the revision of the data.
         out: folder to fill; an earlier attempt's files are replaced.
+        months: only these; by default the training months and the holdout.
 
     Returns:
         The version of the whole data set (DVC's checksum), the checksum of each month copied, and the revision of the
@@ -38,15 +39,15 @@ def fetch_window(config: RetrainConfig, out: Path) -> tuple[str, dict[str, str],
     from dvc.exceptions import DvcException
 
     make_folder(out, empty=True)
-    months = [*config.train_months, config.month]
+    months = months or [*config.train_months, config.month]
     try:
         dvc = DVCFileSystem(config.data_repo, rev=config.data_rev)
-        version = str(dvc.info(flights.MONTHS_DIR)["dvc_info"]["md5"])
-        files = {month: _fetch_month(dvc, month, out) for month in months}
+        version = str(dvc.info(config.spec.folder)["dvc_info"]["md5"])
+        files = {month: _fetch(dvc, config.spec.path(month), out / f"{month}.parquet") for month in months}
     except (DvcException, FileNotFoundError, KeyError) as error:
         raise DataError(
             f"DVC has no data for {months[0]} to {months[-1]}: {error}",
-            where=f"{config.data_repo}/{flights.MONTHS_DIR}",
+            where=f"{config.data_repo}/{config.spec.folder}",
             fix="run `./bakeoff data build`",
         ) from error
     except OSError as error:  # such as a full disk
@@ -54,20 +55,18 @@ def fetch_window(config: RetrainConfig, out: Path) -> tuple[str, dict[str, str],
             f"the months cannot be copied: {error.strerror}", where=str(out), fix="free space there, then run again"
         ) from error
     revision = _code_revision(dvc)
-    log.info("ingested %d months up to %s, data version %s", len(months), config.month, version)
+    log.info("ingested %d months up to %s, data version %s", len(months), months[-1], version)
     return version, files, revision
 
 
-def _fetch_month(dvc: object, month: str, out: Path) -> str:
-    path = flights.month_file(month)
+def _fetch(dvc: object, path: str, copy: Path) -> str:
     expected = str(dvc.info(path)["dvc_info"]["md5"])  # type: ignore[attr-defined]
-    copy = out / f"{month}.parquet"
     dvc.get_file(path, str(copy))  # type: ignore[attr-defined]
     with copy.open("rb") as stream:
         found = hashlib.file_digest(stream, "md5").hexdigest()
     if found != expected:
         raise DataError(
-            f"the file of {month} has changed: its version says md5 {expected}, the file has {found}",
+            f"the file of {copy.stem} has changed: its version says md5 {expected}, the file has {found}",
             where=path,
             fix="restore it by `./bakeoff data build --force`; if the change is meant, record it by `dvc commit`",
         )
@@ -84,58 +83,24 @@ def _code_revision(dvc: object) -> str:
         return "unknown"
 
 
-def make_folder(folder: Path, *, empty: bool = False) -> Path:
-    """Make a folder that can be written.
+def load(dataset: Dataset, paths: list[Path], features: tuple[str, ...]) -> tuple[pd.DataFrame, NDArray[np.int8]]:
+    """Read features and target of the rows that have an answer (a cancelled flight has none to learn from).
 
-    Raises:
-        StorageError: it cannot be made, emptied or written to.
-    """
-    try:
-        if empty and folder.exists():
-            shutil.rmtree(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise StorageError(
-            f"the folder cannot be written: {error.strerror}",
-            where=str(folder),
-            fix="choose another with --state, or correct its permissions",
-        ) from error
-    return folder
-
-
-def read_month(path: Path) -> pd.DataFrame:
-    """Read one whole month.
-
-    Raises:
-        DataError: the file is missing or not readable as parquet.
-    """
-    try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:  # pyarrow raises subclasses of both for a file that is cut or garbled
-        raise DataError(
-            f"the file is not readable as parquet: {str(error).splitlines()[0]}",
-            where=str(path),
-            fix="build it anew by `./bakeoff data build --force`",
-        ) from error
-
-
-def load(paths: list[Path], features: tuple[str, ...]) -> tuple[pd.DataFrame, NDArray[np.int8]]:
-    """Read features and target of the flights that landed; cancelled and diverted ones have no answer to learn from.
-
-    Reading all files in one call keeps the categories; `pd.concat` of single months would turn them into strings.
+    Reading all files in one call keeps the categories; `pd.concat` of single windows would turn them into strings.
 
     Returns:
         Features, shape (n, len(features)), categories as pandas categories; target, shape (n,), 0 or 1.
     """
-    frame = pd.read_parquet(paths, columns=[*features, flights.OUTCOME])  # type: ignore[call-overload]
-    frame = frame[frame[flights.OUTCOME].notna()]
-    return frame[list(features)], flights.late(frame)
+    frame = pd.read_parquet(paths, columns=[*features, dataset.outcome])  # type: ignore[call-overload]
+    frame = frame[frame[dataset.outcome].notna()]
+    return frame[list(features)], dataset.positive(frame)
 
 
-def load_holdout(path: Path, columns: tuple[str, ...]) -> tuple[pd.DataFrame, NDArray[np.int8], NDArray[np.datetime64]]:
-    """Read the holdout's columns, target and day of each row, in the same order as `load`."""
+def load_holdout(
+    dataset: Dataset, path: Path, columns: tuple[str, ...]
+) -> tuple[pd.DataFrame, NDArray[np.int8], NDArray[Any]]:
+    """Read the holdout's columns, target and block of each row, in the same order as `load`."""
     wanted = list(dict.fromkeys(columns))
-    frame = pd.read_parquet(path, columns=[*wanted, flights.OUTCOME, flights.BLOCK])
-    frame = frame[frame[flights.OUTCOME].notna()]
-    return frame[wanted], flights.late(frame), frame[flights.BLOCK].to_numpy()
+    frame = pd.read_parquet(path, columns=list(dict.fromkeys([*wanted, dataset.outcome, dataset.block])))
+    frame = frame[frame[dataset.outcome].notna()]
+    return frame[wanted], dataset.positive(frame), frame[dataset.block].to_numpy()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from shared import flights, gate
+from shared import gate
 from shared.config import RetrainConfig
-from shared.records import Trained, Verdict
+from shared.datasets import Dataset
+from shared.records import Drift, Trained, Verdict
 
 log = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
@@ -26,8 +28,9 @@ def judge(
     champion_version: int | None,
     champion_scores: Floats,
     holdout: pd.DataFrame,
-    late: NDArray[np.int8],
-    days: NDArray[np.datetime64],
+    target: NDArray[np.int8],
+    blocks: NDArray[Any],
+    drift: Drift | None = None,
 ) -> Verdict:
     """Decide whether the challenger may become champion.
 
@@ -38,15 +41,16 @@ def judge(
         champion_version: registered version of the present champion; None when there is none.
         champion_scores: the champion's probabilities, shape (n,); the base rate when there is no champion.
         holdout: the slice columns of the holdout, n rows.
-        late: what really happened, shape (n,), 0 or 1.
-        days: local departure date of each row, shape (n,).
+        target: what really happened, shape (n,), 0 or 1.
+        blocks: the block of each row (its day), shape (n,).
+        drift: of the holdout against the champion's training reference, to go with the verdict.
     """
     confidence = config.gate_confidence
     result = gate.compare(
         challenger_scores,
         champion_scores,
-        late,
-        gate.day_codes(days),
+        target,
+        gate.block_codes(blocks),
         replicates=config.gate.replicates,
         confidence=confidence,
         guard_confidence=config.gate.confidence,
@@ -63,22 +67,27 @@ def judge(
         auc_gain=(result.auc_gain.value, result.auc_gain.low, result.auc_gain.high),
         log_loss_gain=(result.log_loss_gain.value, result.log_loss_gain.low, result.log_loss_gain.high),
         confidence=confidence,
-        warnings=tuple(collapsed_slices(challenger_scores, champion_scores, holdout, late)),
+        warnings=tuple(collapsed_slices(config.spec, challenger_scores, champion_scores, holdout, target)),
+        drift=drift,
     )
     log.info("%s: %s", "promote" if promote else "reject", verdict.reason)
     return verdict
 
 
-def collapsed_slices(challenger: Floats, champion: Floats, holdout: pd.DataFrame, late: NDArray[np.int8]) -> list[str]:
-    """Name the carriers and origins for which the challenger is much worse than the champion."""
+def collapsed_slices(
+    dataset: Dataset, challenger: Floats, champion: Floats, holdout: pd.DataFrame, target: NDArray[np.int8]
+) -> list[str]:
+    """Name the slices (carriers, origins) for which the challenger is much worse than the champion."""
     lines = []
-    for column in flights.SLICES:
+    for column in dataset.slices:
         for value, rows in holdout.groupby(column, observed=True).indices.items():
-            if len(rows) < _SLICE_MIN_ROWS or len(np.unique(late[rows])) < 2:
+            if len(rows) < _SLICE_MIN_ROWS or len(np.unique(target[rows])) < 2:
                 continue
-            new, old = roc_auc_score(late[rows], challenger[rows]), roc_auc_score(late[rows], champion[rows])
+            new, old = roc_auc_score(target[rows], challenger[rows]), roc_auc_score(target[rows], champion[rows])
             if new < old - _SLICE_COLLAPSE:
-                lines.append(f"{column} {value}: AUC falls from {old:.3f} to {new:.3f} ({len(rows)} flights)")
+                lines.append(
+                    f"{column} {value}: AUC falls from {old:.3f} to {new:.3f} ({len(rows)} {dataset.rows_are})"
+                )
     return lines
 
 

@@ -9,6 +9,39 @@ from pydantic import Field
 from shared.config import Candidate, Record, RetrainConfig
 
 
+class Histogram(Record):
+    """How often the values of a number fall between `edges`; two more counts than edges, the last of missing values."""
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+class Reference(Record):
+    """What a model was trained on, in counts small enough to be stored with it (`shared.drift`)."""
+
+    numbers: dict[str, Histogram]
+    labels: dict[str, dict[str, int]]  # feature -> value -> rows
+    #: The model's scores of the holdout that it was judged on: scores of the training rows would flatter it.
+    scores: Histogram | None = None
+
+
+class Drift(Record):
+    """How far a month has moved away from the champion's training reference, and whether that asks for a retraining."""
+
+    month: str
+    champion_version: int
+    psi: dict[str, float]  # feature -> PSI
+    novel: dict[str, tuple[str, ...]]  # feature -> values that were never trained on
+    novel_share: float  # of the rows
+    score_psi: float
+    positive_rate: float  # what happened
+    mean_score: float  # what the champion predicted
+    retrain: bool
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
 class Report(Record):
     """What validation saw in the window."""
 
@@ -52,7 +85,7 @@ class Trained(Record):
     model_digest: str
     auc: float
     log_loss: float
-    #: Share of late flights in the training months: the score of a model that knows nothing.
+    #: Share of positives in the training months: the score of a model that knows nothing.
     base_rate: float
 
 
@@ -69,6 +102,8 @@ class Verdict(Record):
     log_loss_gain: tuple[float, float, float] = Field(description="point estimate, lower and upper bound")
     confidence: float
     warnings: tuple[str, ...] = ()
+    #: Of the holdout against what the champion was trained on; None without a champion or its reference.
+    drift: Drift | None = None
 
 
 class Outcome(Record):

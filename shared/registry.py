@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import tempfile
+from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
@@ -11,8 +13,9 @@ from mlflow.exceptions import MlflowException
 from sklearn.pipeline import Pipeline
 
 from shared.config import RetrainConfig
+from shared.drift import REFERENCE
 from shared.errors import RegistryError
-from shared.records import Outcome, Trained, Verdict, Window
+from shared.records import Outcome, Reference, Trained, Verdict, Window
 from shared.tracking import RESULT, connect, explained
 
 log = logging.getLogger(__name__)
@@ -63,6 +66,26 @@ def load_model(config: RetrainConfig, number: int) -> tuple[Pipeline, tuple[str,
 
 
 @explained
+def training_reference(config: RetrainConfig, number: int) -> Reference:
+    """What a registered version was trained on.
+
+    Raises:
+        RegistryError: it was registered without one.
+    """
+    run_id = connect(config).get_model_version(config.model_name, str(number)).run_id
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=REFERENCE, dst_path=folder)
+        except (MlflowException, OSError) as error:
+            raise RegistryError(
+                f"version {number} has no training reference to measure drift against",
+                where=f"{REFERENCE} of MLflow run {run_id}",
+                fix="it was registered by an older release, or the file was removed: the next promoted model has one",
+            ) from error
+        return Reference.model_validate_json(Path(path).read_text())
+
+
+@explained
 def promote(window: Window, verdict: Verdict) -> Outcome:
     """Register the challenger and make it champion; done already, do nothing.
 
@@ -99,9 +122,7 @@ def promote(window: Window, verdict: Verdict) -> Outcome:
 def _version_of(client: MlflowClient, config: RetrainConfig, window: Window, best: Trained) -> int:
     """The registered version of a trained candidate; registers it unless an earlier attempt has."""
     if not client.search_registered_models(f"name = '{config.model_name}'"):
-        client.create_registered_model(
-            config.model_name, description="Will this flight arrive 15 minutes late or more?"
-        )
+        client.create_registered_model(config.model_name, description=config.spec.question)
     found = client.search_model_versions(f"name = '{config.model_name}' and run_id = '{best.run_id}'")
     if found:
         return int(found[0].version)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,12 +21,13 @@ from pydantic import Field, ValidationError, validate_call
 
 from shared import events
 from shared.config import Candidate, RetrainConfig, config_error
-from shared.errors import BakeoffError
+from shared.errors import BakeoffError, RegistryError
 from shared.records import Outcome, Trained, Verdict, Window
 
 RunId = Annotated[str, Field(min_length=1)]
 P = ParamSpec("P")
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 def _step(call: Callable[P, T]) -> Callable[P, T]:
@@ -115,24 +117,12 @@ def train(window: Window, candidate: Candidate) -> Trained:
     Raises:
         TrackingError
     """
-    from sklearn.metrics import log_loss, roc_auc_score
-
-    from shared import data, tracking
+    from shared import tracking
     from shared import train as training
 
     if earlier := tracking.earlier_candidate(window, candidate):
         return earlier
-    features, late = data.load(window.paths(window.config.train_months), candidate.features)
-    model = training.fit(candidate, features, late, window.config.seed)
-    unseen, happened = data.load(window.paths([window.config.month]), candidate.features)
-    scores = training.score(model, unseen)
-    result = {
-        "model_digest": training.digest(model),
-        "auc": float(roc_auc_score(happened, scores)),
-        "log_loss": float(log_loss(happened, scores)),
-        "base_rate": float(late.mean()),
-    }
-    return tracking.log_candidate(window, candidate, model, features.head(5), scores, result)
+    return tracking.log_candidate(window, candidate, training.fit_and_score(window, candidate))
 
 
 def select(trained: list[Trained]) -> Trained:
@@ -153,24 +143,31 @@ def evaluate(window: Window, challenger: Trained) -> Verdict:
     """
     import numpy as np
 
-    from shared import data, flights, registry, tracking
+    from shared import data, registry, tracking
+    from shared import drift as drifting
     from shared import evaluate as evaluation
     from shared import train as training
 
     if earlier := tracking.earlier_verdict(window):
         return earlier
-    config = window.config
+    config, dataset = window.config, window.config.spec
     holdout = window.paths([config.month])[0]
     scores = tracking.holdout_scores(config, challenger)
     number = registry.fair_champion(config)
+    drift = None
     if number is None:
-        slices, late, days = data.load_holdout(holdout, flights.SLICES)
-        champion_scores = np.full(len(late), challenger.base_rate)
+        frame, target, blocks = data.load_holdout(dataset, holdout, dataset.slices)
+        champion_scores = np.full(len(target), challenger.base_rate)
     else:
         model, features = registry.load_model(config, number)
-        slices, late, days = data.load_holdout(holdout, (*features, *flights.SLICES))
-        champion_scores = training.score(model, slices[list(features)])
-    verdict = evaluation.judge(config, challenger, scores, number, champion_scores, slices, late, days)
+        frame, target, blocks = data.load_holdout(dataset, holdout, (*dataset.features, *dataset.slices))
+        champion_scores = training.score(model, frame[list(features)])
+        try:
+            reference = registry.training_reference(config, number)
+            drift = drifting.judge(config, number, reference, frame, champion_scores, target)
+        except RegistryError as missing:  # of an older version: no reason to lose the retraining
+            log.warning("no drift against the champion: %s", missing)
+    verdict = evaluation.judge(config, challenger, scores, number, champion_scores, frame, target, blocks, drift)
     tracking.record_verdict(window, verdict)
     return verdict
 

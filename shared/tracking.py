@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -23,14 +23,17 @@ import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
 from sqlalchemy.exc import SQLAlchemyError
 
-from shared import flights
 from shared.config import Candidate, RetrainConfig
-from shared.data import make_folder
+from shared.datasets import Dataset
+from shared.drift import REFERENCE
 from shared.errors import RegistryError, TrackingError
+from shared.files import make_folder
 from shared.records import Trained, Verdict, Window
+
+if TYPE_CHECKING:
+    from shared.train import Fitted
 
 log = logging.getLogger(__name__)
 logging.getLogger("mlflow").setLevel(logging.ERROR)
@@ -181,55 +184,54 @@ def _experiment_of(client: MlflowClient, window: Window) -> str:
 
 
 @explained
-def log_candidate(
-    window: Window,
-    candidate: Candidate,
-    model: Pipeline,
-    example: pd.DataFrame,
-    scores: NDArray[np.float64],
-    result: dict[str, Any],
-) -> Trained:
-    """Log one fitted candidate as a child run: parameters, metrics, model, and its scores of the holdout.
-
-    Args:
-        window: names the parent run.
-        candidate: the settings.
-        model: the fitted pipeline.
-        example: a few feature rows, for the signature.
-        scores: probabilities on the holdout, shape (n,), in the holdout's order.
-        result: the fields of `Trained` but for `candidate`, `run_id` and `model_uri`.
-    """
-    client = connect(window.config)
+def log_candidate(window: Window, candidate: Candidate, fitted: Fitted) -> Trained:
+    """Log one fitted candidate as a child run: parameters, metrics, model, training reference and holdout scores."""
+    config = window.config
+    client = connect(config)
     tags = {
         "mlflow.parentRunId": window.run_id,
         "bakeoff.candidate": candidate.name,
         "bakeoff.settings": candidate.model_dump_json(),
     }
     run_id = client.create_run(
-        _experiment_of(client, window), tags=tags, run_name=f"{window.config.month} {candidate.name}"
+        _experiment_of(client, window), tags=tags, run_name=f"{config.month} {candidate.name}"
     ).info.run_id
     with mlflow.start_run(run_id=run_id):
-        mlflow.log_params({**candidate.model_dump(exclude={"features"}), "seed": window.config.seed})
-        mlflow.log_metrics({"holdout_auc": result["auc"], "holdout_log_loss": result["log_loss"]})
-        # Strings and floats in the signature: that is what a caller of the served model has.
-        rows = example.astype({name: "str" if name in flights.CATEGORICAL else "float64" for name in example.columns})
+        mlflow.log_params({**candidate.model_dump(exclude={"features"}), "seed": config.seed})
+        mlflow.log_metrics({"holdout_auc": fitted.auc, "holdout_log_loss": fitted.log_loss})
         info = mlflow.sklearn.log_model(
-            model,
+            fitted.model,
             name=candidate.name,
-            signature=mlflow.models.infer_signature(rows, model.predict_proba(example)),
+            signature=mlflow.models.infer_signature(
+                as_request(config.spec, fitted.example), fitted.model.predict_proba(fitted.example)
+            ),
             pyfunc_predict_fn="predict_proba",
             serialization_format="cloudpickle",  # the default refuses these estimators; we made the file ourselves
             pip_requirements=[
                 f"{name}=={version(name)}" for name in ("scikit-learn", "pandas", "numpy", "cloudpickle")
             ],
-            metadata={"model_digest": result["model_digest"]},
+            metadata={"model_digest": fitted.digest},
         )
+        mlflow.log_dict(fitted.reference.json_dict(), REFERENCE)
         with tempfile.TemporaryDirectory() as folder:
-            np.save(Path(folder) / _SCORES, scores)
+            np.save(Path(folder) / _SCORES, fitted.scores)
             mlflow.log_artifact(str(Path(folder) / _SCORES))
-        trained = Trained(candidate=candidate.name, run_id=run_id, model_uri=info.model_uri, **result)
+        trained = Trained(
+            candidate=candidate.name,
+            run_id=run_id,
+            model_uri=info.model_uri,
+            model_digest=fitted.digest,
+            auc=fitted.auc,
+            log_loss=fitted.log_loss,
+            base_rate=fitted.base_rate,
+        )
         mlflow.set_tag(RESULT, trained.model_dump_json())
     return trained
+
+
+def as_request(dataset: Dataset, rows: pd.DataFrame) -> pd.DataFrame:
+    """Feature rows as a caller of a served model has them: labels as strings, numbers as floats."""
+    return rows.astype({name: "str" if name in dataset.categorical else "float64" for name in rows.columns})
 
 
 @explained

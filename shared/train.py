@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import joblib
 import numpy as np
 import pandas as pd
@@ -11,16 +13,22 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, OrdinalEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
-from shared import config, flights
+from shared import config, data, drift
+from shared.datasets import Dataset
+from shared.drift import REFERENCE
+from shared.records import Reference, Window
 
 Floats = NDArray[np.float64]
 
 
-def fit(candidate: config.Candidate, features: pd.DataFrame, late: NDArray[np.int8], seed: int) -> Pipeline:
+def fit(
+    candidate: config.Candidate, dataset: Dataset, features: pd.DataFrame, target: NDArray[np.int8], seed: int
+) -> Pipeline:
     """Fit one candidate on one thread.
 
     One thread, because sums in another order give other last bits: equal data, config and seed must give the same
@@ -28,17 +36,18 @@ def fit(candidate: config.Candidate, features: pd.DataFrame, late: NDArray[np.in
 
     Args:
         candidate: which model, with which settings.
-        features: shape (n, len(candidate.features)).
-        late: target, shape (n,), 0 or 1.
+        dataset: tells which features are labels.
+        features: shape (n, number of features).
+        target: shape (n,), 0 or 1.
         seed: of the models that draw random numbers.
     """
     # Set and never restored: a limit that another thread lifts in the middle of our fit would be no limit.
     threadpool_limits(limits=1)
-    return build(candidate, seed).fit(features, late)
+    return build(candidate, dataset, tuple(features.columns), seed).fit(features, target)
 
 
 def score(model: Pipeline, features: pd.DataFrame) -> Floats:
-    """Probability of arriving late of each row, shape (n,)."""
+    """Probability of a positive of each row, shape (n,)."""
     threadpool_limits(limits=1)
     return np.asarray(model.predict_proba(features)[:, 1], dtype=np.float64)
 
@@ -48,14 +57,55 @@ def digest(model: Pipeline) -> str:
     return str(joblib.hash(model))
 
 
-def build(candidate: config.Candidate, seed: int) -> Pipeline:
+@dataclass(frozen=True)
+class Fitted:
+    """One candidate, fitted and scored on the holdout."""
+
+    model: Pipeline
+    #: A few training rows, such as a caller of the model would send.
+    example: pd.DataFrame
+    #: Probabilities on the holdout, shape (n,), in the holdout's order.
+    scores: Floats
+    #: What it was trained on, and how its scores fell on the holdout.
+    reference: Reference
+    digest: str
+    auc: float
+    log_loss: float
+    base_rate: float
+
+
+def fit_and_score(window: Window, candidate: config.Candidate) -> Fitted:
+    """Fit a candidate on the training months of a validated window and score the holdout; writes nothing."""
+    settings = window.config
+    names = settings.features(candidate)
+    features, target = data.load(settings.spec, window.paths(settings.train_months), names)
+    model = fit(candidate, settings.spec, features, target, settings.seed)
+    example, base_rate = features.head(5), float(target.mean())
+    del features, target  # the training months may be most of the memory there is
+    unseen, happened = data.load(settings.spec, window.paths([settings.month]), names)
+    scores = score(model, unseen)
+    reference = Reference.model_validate_json((window.data / REFERENCE).read_text())
+    return Fitted(
+        model=model,
+        example=example,
+        scores=scores,
+        reference=reference.model_copy(update={"scores": drift.histogram(scores)}),
+        digest=digest(model),
+        auc=float(roc_auc_score(happened, scores)),
+        log_loss=float(log_loss(happened, scores)),
+        base_rate=base_rate,
+    )
+
+
+def build(candidate: config.Candidate, dataset: Dataset, features: tuple[str, ...], seed: int) -> Pipeline:
     """An unfitted pipeline that takes categories as strings or pandas categories, known or not, and missing numbers."""
-    category = [name for name in candidate.features if name in flights.CATEGORICAL]
-    number = [name for name in candidate.features if name not in flights.CATEGORICAL]
+    category = [name for name in features if name in dataset.categorical]
+    number = [name for name in features if name not in dataset.categorical]
     match candidate:
         case config.LogisticRegression():
             return make_pipeline(
-                _for_linear_model(category, number), LogisticRegression(C=candidate.C, max_iter=1000, random_state=seed)
+                _for_linear_model(dataset, category, number),
+                LogisticRegression(C=candidate.C, max_iter=1000, random_state=seed),
             )
         case config.HistGradientBoosting():
             model: ClassifierMixin = HistGradientBoostingClassifier(
@@ -79,18 +129,17 @@ def _for_trees(category: list[str], number: list[str]) -> ColumnTransformer:
     return ColumnTransformer([("category", encode, category), ("number", "passthrough", number)])
 
 
-def _for_linear_model(category: list[str], number: list[str]) -> ColumnTransformer:
-    binned = [name for name in number if name == "dep_min"]
-    discrete = [name for name in number if name == "dow"]
-    smooth = [name for name in number if name not in ("dep_min", "dow")]
-    # Lateness builds up through the day and not along a line, so each hour or so gets a weight of its own.
+def _for_linear_model(dataset: Dataset, category: list[str], number: list[str]) -> ColumnTransformer:
+    binned = [name for name in number if name in dataset.binned]
+    discrete = [name for name in number if name in dataset.discrete]
+    smooth = [name for name in number if name not in (*dataset.binned, *dataset.discrete)]
     bins = KBinsDiscretizer(
         24, encode="onehot", strategy="quantile", subsample=None, quantile_method="averaged_inverted_cdf"
     )
     scale = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
     parts = [
         ("category", OneHotEncoder(handle_unknown="ignore"), category + discrete),
-        ("departure", bins, binned),
+        ("binned", bins, binned),
         ("number", scale, smooth),
     ]
     return ColumnTransformer([part for part in parts if part[2]])

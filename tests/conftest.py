@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 from dvc.repo import Repo
 
-from shared import flights
 from shared.config import RetrainConfig
-from shared.flights_build import write_month
+from shared.datasets.flights import DATASET as FLIGHTS
+from shared.files import write_window
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL_MONTHS = ["2013-01", "2013-02", "2013-03", "2013-04"]
@@ -27,7 +27,7 @@ def months() -> Callable[[str], pd.DataFrame]:
     """Read one real month, whole."""
 
     def read(month: str) -> pd.DataFrame:
-        return pd.read_parquet(ROOT / flights.month_file(month))
+        return pd.read_parquet(ROOT / FLIGHTS.path(month))
 
     return read
 
@@ -35,13 +35,13 @@ def months() -> Callable[[str], pd.DataFrame]:
 @pytest.fixture(scope="session")
 def _small_repo(tmp_path_factory: pytest.TempPathFactory, months: Callable[[str], pd.DataFrame]) -> Path:
     root = tmp_path_factory.mktemp("small") / "repo"
-    folder = root / flights.MONTHS_DIR
+    folder = root / FLIGHTS.folder
     folder.mkdir(parents=True)
     subprocess.run(["git", "init", "--quiet", root], check=True)
     for month in SMALL_MONTHS:
         frame = months(month)
         some = frame.groupby("flight_date").sample(ROWS_A_DAY, random_state=1).sort_index().reset_index(drop=True)
-        write_month(some, folder / f"{month}.parquet")
+        write_window(some, folder / f"{month}.parquet")
     track(root, new=True)
     return root
 
@@ -49,7 +49,7 @@ def _small_repo(tmp_path_factory: pytest.TempPathFactory, months: Callable[[str]
 def track(root: Path, *, new: bool = False) -> None:
     """Give the months in a repository a version."""
     repo = Repo.init(str(root)) if new else Repo(str(root))
-    repo.add(str(root / flights.MONTHS_DIR))
+    repo.add(str(root / FLIGHTS.folder))
     repo.close()
 
 
@@ -97,7 +97,7 @@ def spoil(small_repo: Path) -> Callable[..., None]:
     """Change one month of the small repository, and record the change as a new version (or not)."""
 
     def change(month: str, edit: Callable[[pd.DataFrame], pd.DataFrame], *, commit: bool = True) -> None:
-        path = small_repo / flights.month_file(month)
+        path = small_repo / FLIGHTS.path(month)
         frame = edit(pd.read_parquet(path))
         path.unlink()  # DVC's cache may share the file
         frame.to_parquet(path, index=False)

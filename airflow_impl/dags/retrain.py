@@ -1,5 +1,5 @@
 """
-### Monthly retraining of the late-flights model
+### Monthly retraining
 
 Trains every candidate on all months before the chosen one, scores them on it, and promotes the best
 only if the gate finds it surely better than the champion. A rejection is a normal end: `register` is then skipped.
@@ -22,12 +22,14 @@ from airflow.sdk import (
     task,
 )
 
-from shared import flights, steps
+from shared import datasets, steps
 
 # What passes between tasks is plain JSON (XCom): identities, paths and numbers; the data stay in files.
 Json = dict[str, Any]
 
-CHAMPION = Asset("late_flights_champion", uri="mlflow://late-flights/champion")
+CHAMPION = Asset("champion", uri="mlflow://champion")
+
+MONTHS = list(datasets.get("flights").windows)
 
 # Bad data stay bad: only what may pass by itself, such as a server that is down, is tried again.
 RETRY = {
@@ -47,7 +49,7 @@ RETRY = {
     schedule=None,
     max_active_runs=1,
     params={
-        "month": Param("2013-05", type="string", enum=flights.months(), description="The month that has just arrived"),
+        "month": Param("2013-05", type="string", examples=MONTHS, description="The month that has just arrived"),
         "settings": Param({}, type="object", description="Any other field of shared.config.RetrainConfig"),
     },
     default_args=RETRY,

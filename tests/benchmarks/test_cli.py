@@ -75,7 +75,7 @@ def test_a_second_run_on_the_same_airflow_database_is_told(tmp_path):
 def test_the_data_can_be_checked():
     done, _ = bakeoff("data", "check")
     assert done.returncode == 0
-    assert done.stdout.startswith("12 months, 4.3 MB, unchanged: data version ")
+    assert done.stdout.startswith("flights: 12 files, 4.26 MB, unchanged: data version ")
 
 
 def test_without_a_fitting_python_the_launcher_says_what_to_install(tmp_path):

@@ -6,13 +6,14 @@ import pytest
 
 from benchmarks import dataset
 from benchmarks.places import ROOT
+from shared import datasets
 from shared.errors import DataError
 
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
     """A copy of the data and of what DVC knows of them."""
-    for name in ("dvc.lock", "data/flights", ".dvc/cache"):
+    for name in ("dvc.lock", *(datasets.get(name).folder for name in datasets.names()), ".dvc/cache"):
         target = tmp_path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile)(ROOT / name, target)
@@ -21,9 +22,10 @@ def checkout(tmp_path, monkeypatch):
 
 
 def test_the_built_data_are_the_committed_version(checkout):
-    version = dataset.check()
-    assert version in (ROOT / "dvc.lock").read_text()
-    assert len(dataset.recorded_files(version)) == 12
+    versions = dataset.check()
+    assert set(versions) == set(datasets.names())
+    assert all(version in (ROOT / "dvc.lock").read_text() for version in versions.values())
+    assert len(dataset.recorded_files(versions["flights"])) == 12
 
 
 def test_a_changed_byte_is_told(checkout):

@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import flights
 from shared.config import RetrainConfig, parse_config
+from shared.datasets.flights import DATASET as FLIGHTS
 from shared.errors import ConfigError
 
 
-@given(st.sampled_from(flights.months()[1:]))
+@given(st.sampled_from(FLIGHTS.windows[1:]))
 def test_windows_never_overlap_the_holdout_and_miss_no_month(month):
     config = RetrainConfig(month=month)
     assert month not in config.train_months
     assert max(config.train_months) < month
-    assert [*config.train_months, month] == flights.months()[: len(config.train_months) + 1]
+    assert [*config.train_months, month] == list(FLIGHTS.windows)[: len(config.train_months) + 1]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_bad_requests_are_told_by_field_before_work_starts(request_, message):
     assert "What to do:" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", flights.LEAKY)
+@pytest.mark.parametrize("name", FLIGHTS.leaky)
 def test_a_leaky_feature_is_refused(name):
     candidate = {"name": "logistic_regression", "features": ["dep_min", name]}
     with pytest.raises(ConfigError, match=f"{name} would leak"):
@@ -52,8 +52,8 @@ def test_an_unknown_feature_is_refused():
 
 
 def test_no_feature_is_leaky():
-    assert not set(flights.FEATURES) & set(flights.LEAKY)
-    assert len(flights.FEATURES) == 15
+    assert not set(FLIGHTS.features) & set(FLIGHTS.leaky)
+    assert len(FLIGHTS.features) == 15
 
 
 def test_a_config_survives_a_tool_that_knows_only_floats():

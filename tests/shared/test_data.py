@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from shared import flights
-from shared.data import fetch_window, load, load_holdout, make_folder, read_month
+from shared.data import fetch_window, load, load_holdout
+from shared.datasets.flights import DATASET as FLIGHTS
 from shared.errors import DataError, StorageError
+from shared.files import make_folder, read_window
 
 
 def test_a_window_is_fetched_by_version(make_config, small_repo, tmp_path):
@@ -22,7 +23,7 @@ def test_new_data_are_a_new_version(make_config, spoil, tmp_path):
 
 
 def test_a_changed_byte_is_noticed(make_config, small_repo, tmp_path):
-    path = small_repo / flights.month_file("2013-02")
+    path = small_repo / FLIGHTS.path("2013-02")
     content = bytearray(path.read_bytes())
     content[1000] ^= 1
     path.unlink()
@@ -33,7 +34,7 @@ def test_a_changed_byte_is_noticed(make_config, small_repo, tmp_path):
 
 
 def test_a_truncated_file_is_noticed(make_config, small_repo, tmp_path):
-    path = small_repo / flights.month_file("2013-03")
+    path = small_repo / FLIGHTS.path("2013-03")
     content = path.read_bytes()
     path.unlink()
     path.write_bytes(content[:5000])
@@ -55,7 +56,7 @@ def test_an_unreadable_parquet_is_told(tmp_path):
     path = tmp_path / "2013-03.parquet"
     path.write_bytes(b"PAR1 this is not parquet")
     with pytest.raises(DataError, match="not readable as parquet"):
-        read_month(path)
+        read_window(path)
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):
@@ -65,18 +66,18 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
 
 
 def test_flights_that_never_landed_leave_and_categories_stay(small_repo):
-    paths = [small_repo / flights.month_file(month) for month in ("2013-01", "2013-02")]
-    features, late = load(paths, flights.FEATURES)
-    assert list(features) == list(flights.FEATURES)
-    assert len(features) == len(late) < sum(len(read_month(path)) for path in paths)
+    paths = [small_repo / FLIGHTS.path(month) for month in ("2013-01", "2013-02")]
+    features, late = load(FLIGHTS, paths, FLIGHTS.features)
+    assert list(features) == list(FLIGHTS.features)
+    assert len(features) == len(late) < sum(len(read_window(path)) for path in paths)
     assert set(late) == {0, 1}
-    assert all(features[name].dtype == "category" for name in flights.CATEGORICAL)
+    assert all(features[name].dtype == "category" for name in FLIGHTS.categorical)
 
 
 def test_training_and_gate_read_the_holdout_in_the_same_order(small_repo):
-    path = small_repo / flights.month_file("2013-03")
-    features, late = load([path], flights.FEATURES)
-    again, late_again, days = load_holdout(path, (*flights.FEATURES, *flights.SLICES))
+    path = small_repo / FLIGHTS.path("2013-03")
+    features, late = load(FLIGHTS, [path], FLIGHTS.features)
+    again, late_again, days = load_holdout(FLIGHTS, path, (*FLIGHTS.features, *FLIGHTS.slices))
     assert again.equals(features)
     assert (late == late_again).all()
     assert len(days) == len(late)

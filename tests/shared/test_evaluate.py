@@ -6,6 +6,7 @@ import pytest
 
 from shared import evaluate
 from shared.config import RetrainConfig
+from shared.datasets.flights import DATASET as FLIGHTS
 from shared.records import Trained
 
 
@@ -51,6 +52,6 @@ def test_the_first_challenger_must_beat_the_base_rate(holdout):
 def test_a_collapsed_slice_is_a_warning(holdout):
     truth, late, _, slices = holdout
     broken = np.where(slices["carrier"] == "UA", np.random.default_rng(3).random(len(truth)), truth)
-    warning, _ = evaluate.collapsed_slices(broken, truth, slices.assign(origin=slices["carrier"]), late)
+    warning, _ = evaluate.collapsed_slices(FLIGHTS, broken, truth, slices.assign(origin=slices["carrier"]), late)
     assert warning.startswith("carrier UA: AUC falls from")
-    assert evaluate.collapsed_slices(truth, broken, slices, late) == []
+    assert evaluate.collapsed_slices(FLIGHTS, truth, broken, slices, late) == []

@@ -106,10 +106,10 @@ def test_the_order_of_rows_does_not_matter():
 
 @pytest.mark.parametrize("late", [np.zeros(10, "int8"), np.ones(10, "int8")])
 def test_a_holdout_of_one_class_is_refused(late):
-    with pytest.raises(ValueError, match="both late and punctual"):
+    with pytest.raises(ValueError, match="both classes"):
         gate.compare(np.full(10, 0.5), np.full(10, 0.5), late, np.arange(10) % 3)
 
 
-def test_day_codes_number_days_in_order():
+def test_block_codes_number_days_in_order():
     days = np.array(["2013-03-02", "2013-03-01", "2013-03-02"], dtype="datetime64[ms]")
-    assert gate.day_codes(days).tolist() == [1, 0, 1]
+    assert gate.block_codes(days).tolist() == [1, 0, 1]

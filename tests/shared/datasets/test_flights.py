@@ -7,19 +7,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from shared import flights
+from shared.datasets.flights import DATASET as FLIGHTS
+from shared.datasets.flights.build import build, fetch
 from shared.errors import DataError
-from shared.flights_build import build, fetch
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 RAW = ROOT / "data" / "raw"
 
 
 def test_building_again_gives_the_same_bytes(tmp_path):
     build(RAW, tmp_path)
-    for month in flights.months():
+    for month in FLIGHTS.windows:
         again = hashlib.md5((tmp_path / f"{month}.parquet").read_bytes()).hexdigest()
-        assert again == hashlib.md5((ROOT / flights.month_file(month)).read_bytes()).hexdigest()
+        assert again == hashlib.md5((ROOT / FLIGHTS.path(month)).read_bytes()).hexdigest()
 
 
 def test_another_source_file_is_refused(tmp_path):
@@ -30,10 +30,10 @@ def test_another_source_file_is_refused(tmp_path):
 
 
 def test_all_departures_are_there_and_keys_are_unique(months):
-    frames = [months(month) for month in flights.months()]
+    frames = [months(month) for month in FLIGHTS.windows]
     assert sum(map(len, frames)) == 336_776
     for frame in frames:
-        assert not frame.duplicated(list(flights.KEY)).any()
+        assert not frame.duplicated(list(FLIGHTS.key)).any()
 
 
 def test_the_weather_is_what_was_observed_two_hours_before_departure(months):
@@ -50,4 +50,4 @@ def test_the_weather_is_what_was_observed_two_hours_before_departure(months):
 
 def test_the_target_is_fifteen_minutes_late_or_more():
     frame = pd.DataFrame({"arr_delay": np.array([-3, 14, 15, 200], dtype="float32")})
-    assert flights.late(frame).tolist() == [0, 0, 1, 1]
+    assert FLIGHTS.positive(frame).tolist() == [0, 0, 1, 1]

@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from shared import flights
-from shared.config import ContractConfig
+from shared.datasets.flights import DATASET
 
 #: Physical ranges of the weather readings. A row outside them is set aside; too many of them refuse the month.
-WEATHER_RANGES = {
+RANGES = {
     "temp": (-60, 130),  # degrees Fahrenheit
     "humid": (0, 100),  # per cent
     "wind_dir": (0, 360),  # degrees
@@ -50,14 +49,14 @@ def unique_key(frame: pd.DataFrame) -> bool:
 
 
 @cache
-def contract(month: str, settings: ContractConfig) -> pa.DataFrameSchema:
+def contract(window: str, rows: tuple[int, int]) -> pa.DataFrameSchema:
     """The contract of one month.
 
     Args:
-        month: such as `2013-05`; every local departure date must lie in it.
-        settings: bounds on the number of rows.
+        window: a month such as `2013-05`; every local departure date must lie in it.
+        rows: least and most rows.
     """
-    first = pd.Timestamp(f"{month}-01")
+    first = pd.Timestamp(f"{window}-01")
 
     def number(dtype: str, low: float, high: float) -> pa.Column:
         return pa.Column(dtype, pa.Check.in_range(low, high))
@@ -66,7 +65,7 @@ def contract(month: str, settings: ContractConfig) -> pa.DataFrameSchema:
         "sched_dep_utc": pa.Column("datetime64[ms]"),
         "flight_date": pa.Column(
             "datetime64[ms]",
-            pa.Check.in_range(first, first + pd.offsets.MonthEnd(0), error=f"local departure date within {month}"),
+            pa.Check.in_range(first, first + pd.offsets.MonthEnd(0), error=f"local departure date within {window}"),
         ),
         "carrier": pa.Column(pa.Category, _codes("[0-9A-Z]{2}")),
         "origin": pa.Column(pa.Category, _codes("EWR|JFK|LGA")),
@@ -82,7 +81,7 @@ def contract(month: str, settings: ContractConfig) -> pa.DataFrameSchema:
                 [pa.Check.in_range(low, high), _nulls(MAX_NULLS.get(name, MAX_NULLS_ELSEWHERE))],
                 nullable=True,
             )
-            for name, (low, high) in WEATHER_RANGES.items()
+            for name, (low, high) in RANGES.items()
         },
         "dep_delay": pa.Column("float32", _nulls(0.25), nullable=True),
         "arr_delay": pa.Column("float32", _nulls(0.25), nullable=True),
@@ -91,11 +90,11 @@ def contract(month: str, settings: ContractConfig) -> pa.DataFrameSchema:
         columns,
         checks=[
             pa.Check(
-                lambda frame: settings.min_rows <= len(frame) <= settings.max_rows,
-                error=f"a month must have between {settings.min_rows} and {settings.max_rows} rows",
+                lambda frame: rows[0] <= len(frame) <= rows[1],
+                error=f"a month must have between {rows[0]} and {rows[1]} rows",
             ),
-            pa.Check(unique_key, error=f"({', '.join(flights.KEY)}) must be unique"),
+            pa.Check(unique_key, error=f"({', '.join(DATASET.key)}) must be unique"),
         ],
         strict=True,
-        name=month,
+        name=window,
     )

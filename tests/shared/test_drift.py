@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from shared import drift
+from shared.config import RetrainConfig
+from shared.datasets.flights import DATASET as FLIGHTS
+
+samples = hnp.arrays(np.float64, st.integers(1, 300), elements=st.one_of(st.floats(-1e6, 1e6), st.just(float("nan"))))
+
+
+def psi(one, two):
+    old = drift.histogram(one)
+    return drift.psi(old.counts, drift.histogram(two, old.edges).counts)
+
+
+@settings(deadline=None)
+@given(samples)
+def test_a_histogram_counts_every_value_once(sample):
+    counted = drift.histogram(sample)
+    assert sum(counted.counts) == len(sample)
+    assert counted.counts[-1] == np.isnan(sample).sum()
+    assert len(counted.counts) == len(counted.edges) + 2
+
+
+@settings(deadline=None)
+@given(samples)
+def test_psi_of_equal_samples_is_zero(sample):
+    assert psi(sample, sample.copy()) == 0
+    assert psi(sample, np.concatenate([sample, sample])) == pytest.approx(0, abs=1e-12)
+
+
+@settings(deadline=None)
+@given(samples, samples)
+def test_psi_is_never_negative(one, two):
+    assert psi(one, two) >= 0
+
+
+def test_psi_sees_a_shift_and_new_missing_values():
+    rng = np.random.default_rng(0)
+    sample = rng.normal(size=5000)
+    assert psi(sample, sample + 1) > 0.25
+    holes = sample.copy()
+    holes[:2000] = np.nan
+    assert psi(sample, holes) > 0.25
+    assert psi(sample, rng.normal(size=5000)) < 0.02
+
+
+def test_psi_sees_rain_among_dry_hours():
+    dry, wet = np.zeros(1000), np.concatenate([np.zeros(700), np.full(300, 0.1)])
+    assert psi(dry, wet) > 0.25
+    assert psi(wet, dry) > 0.25
+
+
+@given(st.floats(-1e6, 1e6), st.floats(0.1, 1e3))
+def test_psi_sees_a_constant_that_moves(value, shift):
+    assert psi(np.full(50, value), np.full(50, value + shift)) > 1
+
+
+def test_a_new_label_is_seen_and_counted():
+    old = pd.DataFrame({"carrier": ["AA"] * 90 + ["UA"] * 10}, dtype="category")
+    new = pd.DataFrame({"carrier": ["AA"] * 60 + ["ZZ"] * 40}, dtype="category")
+    reference = drift.Reference(numbers={}, labels={"carrier": {"AA": 90, "UA": 10}})
+    assert drift.compare(reference, old).psi["carrier"] == 0
+    shift = drift.compare(reference, new)
+    assert shift.psi["carrier"] > 0.25
+    assert shift.novel == {"carrier": ["ZZ"]}
+    assert shift.novel_share == pytest.approx(0.4)
+
+
+def test_two_halves_of_one_real_month_are_not_drift(months):
+    july = months("2013-07")
+    one, two = july[july.index % 2 == 0], july[july.index % 2 == 1]
+    shift = drift.compare(drift.reference(FLIGHTS, [one]), two)
+    assert set(shift.psi) == set(FLIGHTS.features)
+    assert max(shift.psi.values()) < 0.1
+
+
+def test_a_real_new_destination_is_seen(months):
+    reference = drift.reference(FLIGHTS, [months("2013-01"), months("2013-02"), months("2013-03")])
+    shift = drift.compare(reference, months("2013-04"))
+    assert shift.novel["dest"]
+    assert 0 < shift.novel_share < 0.05
+
+
+def test_a_reference_survives_its_way_through_json(months):
+    reference = drift.reference(FLIGHTS, [months("2013-01")])
+    assert drift.Reference.model_validate_json(reference.model_dump_json()) == reference
+    assert max(drift.compare(reference, months("2013-01")).psi.values()) == 0
+
+
+def judged(scores, target, months, **limits):
+    frame = months("2013-02")[list(FLIGHTS.features)].head(len(scores))
+    reference = drift.reference(FLIGHTS, [frame]).model_copy(update={"scores": drift.histogram(np.linspace(0, 1, 999))})
+    config = RetrainConfig(month="2013-02", drift=limits)
+    return drift.judge(config, 7, reference, frame, scores, target)
+
+
+def test_a_champion_that_still_fits_is_left_alone(months):
+    scores = np.linspace(0, 1, 500)
+    verdict = judged(scores, (scores > 0.5).astype("int8"), months)
+    assert not verdict.retrain
+    assert (verdict.champion_version, verdict.reasons, verdict.warnings) == (7, (), ())
+
+
+def test_a_champion_that_misses_what_happens_asks_for_a_retraining(months):
+    scores = np.linspace(0, 1, 500)
+    verdict = judged(scores, (scores > 0.7).astype("int8"), months)
+    assert verdict.retrain
+    assert verdict.reasons == ("the champion predicts 50.0% positives, 30.0% happened",)
+    assert not judged(scores, (scores > 0.7).astype("int8"), months, rate_gap=0.3).retrain
+
+
+def test_scores_of_another_shape_ask_for_a_retraining(months):
+    scores = np.full(500, 0.5)
+    verdict = judged(scores, (np.arange(500) % 2).astype("int8"), months)
+    assert verdict.retrain
+    assert "the champion's scores have shifted" in verdict.reasons[0]
