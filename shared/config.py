@@ -94,23 +94,14 @@ class DriftConfig(Record):
     novel_share: float = 0.05
 
 
-class RetrainConfig(Record):
-    """One retraining. The defaults are the whole documented behaviour; adapters add nothing to it."""
+class StoreConfig(Record):
+    """A model, and the MLflow store that remembers it: what it takes to ask the registry a question."""
 
     #: The data set, a folder of `shared/datasets`.
     dataset: str = "flights"
-    #: The month (or whatever the data set's windows are) that has just arrived: the challenger trains on all before it
-    #: and is scored on it.
-    month: str
-    candidates: tuple[Candidate, ...] = (LogisticRegression(), HistGradientBoosting())
-    seed: int = 0
-    gate: GateConfig = GateConfig()
-    contract: ContractConfig = ContractConfig()
-    drift: DriftConfig = DriftConfig()
-
     #: Name of the registered model and of the MLflow experiment; by default the data set's.
     model_name: str = Field(default_factory=lambda data: datasets.get(data["dataset"]).model_name)
-    #: The folder of everything this retraining writes that is not told to go elsewhere.
+    #: The folder of everything that is written and not told to go elsewhere.
     state: Path = Field(
         default_factory=lambda: Path(os.environ.get("BAKEOFF_STATE", ROOT / ".bakeoff" / "state")).absolute()
     )
@@ -124,13 +115,6 @@ class RetrainConfig(Record):
             None if data["tracking_uri"].startswith("http") else f"file://{data['state']}/artifacts"
         )
     )
-    #: Repository that holds the data, as DVC knows it, and the revision to read (None: the work tree).
-    data_repo: str = str(ROOT)
-    data_rev: str | None = None
-    #: A file to which every step appends what it does, one JSON object a line; None: nobody listens.
-    events: Path | None = None
-    #: Chosen by whoever asks for the retraining, to find its outcome again.
-    request_id: str = ""
 
     @field_validator("dataset")
     @classmethod
@@ -141,6 +125,32 @@ class RetrainConfig(Record):
     @classmethod
     def _absolute(cls, state: Path) -> Path:
         return state.absolute()  # the steps of one run need not share a current folder
+
+    @property
+    def spec(self) -> datasets.Dataset:
+        """The description of the data set."""
+        return datasets.get(self.dataset)
+
+
+class RetrainConfig(StoreConfig):
+    """One retraining. The defaults are the whole documented behaviour; adapters add nothing to it."""
+
+    #: The month (or whatever the data set's windows are) that has just arrived: the challenger trains on all before it
+    #: and is scored on it.
+    month: str
+    candidates: tuple[Candidate, ...] = (LogisticRegression(), HistGradientBoosting())
+    seed: int = 0
+    gate: GateConfig = GateConfig()
+    contract: ContractConfig = ContractConfig()
+    drift: DriftConfig = DriftConfig()
+
+    #: Repository that holds the data, as DVC knows it, and the revision to read (None: the work tree).
+    data_repo: str = str(ROOT)
+    data_rev: str | None = None
+    #: A file to which every step appends what it does, one JSON object a line; None: nobody listens.
+    events: Path | None = None
+    #: Chosen by whoever asks for the retraining, to find its outcome again.
+    request_id: str = ""
 
     @field_validator("candidates")
     @classmethod
@@ -177,11 +187,6 @@ class RetrainConfig(Record):
             if unknown := sorted(set(candidate.features) - set(self.spec.features)):
                 raise ConfigError(f"there is no feature {', '.join(unknown)}", where="candidates[].features", fix=fix)
         return self
-
-    @property
-    def spec(self) -> datasets.Dataset:
-        """The description of the data set."""
-        return datasets.get(self.dataset)
 
     def features(self, candidate: Candidate) -> tuple[str, ...]:
         """What a candidate sees."""

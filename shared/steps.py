@@ -136,11 +136,21 @@ def select(trained: list[Trained]) -> Trained:
 
 @_step
 def evaluate(window: Window, challenger: Trained) -> Verdict:
-    """Let the challenger meet the champion on the holdout; the verdict is final for this run.
+    """Let the challenger meet the champion on the holdout; the verdict is final for this run, a rejection its end.
 
     Raises:
         TrackingError
+        RegistryError: the champion has been trained on this month, or the promotion log is damaged.
     """
+    from shared import registry, tracking
+
+    verdict = tracking.earlier_verdict(window) or _reach_verdict(window, challenger)
+    if not verdict.promote:
+        registry.reject(window, verdict)
+    return verdict
+
+
+def _reach_verdict(window: Window, challenger: Trained) -> Verdict:
     import numpy as np
 
     from shared import data, registry, tracking
@@ -148,8 +158,6 @@ def evaluate(window: Window, challenger: Trained) -> Verdict:
     from shared import evaluate as evaluation
     from shared import train as training
 
-    if earlier := tracking.earlier_verdict(window):
-        return earlier
     config, dataset = window.config, window.config.spec
     holdout = window.paths([config.month])[0]
     scores = tracking.holdout_scores(config, challenger)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import platform
 import tempfile
 from collections.abc import Callable
 from importlib.metadata import version
@@ -25,7 +26,7 @@ from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
 
-from shared.config import Candidate, RetrainConfig
+from shared.config import Candidate, RetrainConfig, StoreConfig
 from shared.datasets import Dataset
 from shared.drift import REFERENCE
 from shared.errors import RegistryError, TrackingError
@@ -40,7 +41,10 @@ logging.getLogger("mlflow").setLevel(logging.ERROR)
 logging.getLogger("alembic").setLevel(logging.ERROR)
 
 RESULT = "bakeoff.result"
+#: Artifacts of the parent run: the whole request, and what it ran on.
+CONFIG, SOFTWARE = "config.json", "software.json"
 _SCORES = "holdout_scores.npy"
+_VERDICT = "verdict.json"
 _CONNECT_SECONDS = 3.0
 _PASSING = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED")
 
@@ -69,7 +73,7 @@ def explained(call: Callable[P, T]) -> Callable[P, T]:
 
 
 @explained
-def connect(config: RetrainConfig) -> MlflowClient:
+def connect(config: StoreConfig) -> MlflowClient:
     """A client of the config's tracking store, known to answer. A new SQLite store is created (about 4 s, once).
 
     Raises:
@@ -107,11 +111,7 @@ def open_run(config: RetrainConfig, orchestrator: str, orchestrator_run: str) ->
     """
     client = connect(config)
     experiment = client.get_experiment_by_name(config.model_name)
-    experiment_id = (
-        experiment.experiment_id
-        if experiment
-        else client.create_experiment(config.model_name, artifact_location=config.artifact_location)
-    )
+    experiment_id = experiment.experiment_id if experiment else _make_experiment(client, config)
     key = f"tags.`bakeoff.orchestrator_run` = '{orchestrator_run}' and tags.`bakeoff.orchestrator` = '{orchestrator}'"
     if found := client.search_runs([experiment_id], key, max_results=1):
         earlier = found[0].data.tags
@@ -136,6 +136,18 @@ def open_run(config: RetrainConfig, orchestrator: str, orchestrator_run: str) ->
     return str(run.info.run_id)
 
 
+def _make_experiment(client: MlflowClient, config: RetrainConfig) -> str:
+    try:
+        return str(client.create_experiment(config.model_name, artifact_location=config.artifact_location))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        found = client.get_experiment_by_name(config.model_name)  # another run was faster
+        if found is None:
+            raise
+        return str(found.experiment_id)
+
+
 @explained
 def describe_run(config: RetrainConfig, run_id: str, data_version: str, revision: str) -> None:
     """Tag the parent run with what it takes to go back to its exact data, code and settings."""
@@ -149,7 +161,15 @@ def describe_run(config: RetrainConfig, run_id: str, data_version: str, revision
         )
     client.set_tag(run_id, "bakeoff.data_version", data_version)
     client.set_tag(run_id, "bakeoff.pipeline_version", revision)
-    client.log_dict(run_id, config.json_dict(), "config.json")
+    client.log_dict(run_id, config.json_dict(), CONFIG)
+    client.log_dict(run_id, software(), SOFTWARE)
+
+
+def software() -> dict[str, str]:
+    """Python, the machine, and the libraries that decide which model a fit gives."""
+    libraries = ("scikit-learn", "numpy", "scipy", "pandas", "pyarrow", "joblib")
+    machine = {"python": platform.python_version(), "machine": platform.machine()}
+    return {**machine, **{name: version(name) for name in libraries}}
 
 
 def fail_run(config: RetrainConfig, run_id: str, step: str, cause: str) -> None:
@@ -235,7 +255,7 @@ def as_request(dataset: Dataset, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 @explained
-def holdout_scores(config: RetrainConfig, trained: Trained) -> NDArray[np.float64]:
+def holdout_scores(config: StoreConfig, trained: Trained) -> NDArray[np.float64]:
     """The scores that a candidate's training has logged, shape (n,)."""
     connect(config)
     with tempfile.TemporaryDirectory() as folder:
@@ -247,21 +267,19 @@ def holdout_scores(config: RetrainConfig, trained: Trained) -> NDArray[np.float6
 def earlier_verdict(window: Window) -> Verdict | None:
     """The verdict that an earlier attempt has reached on this retraining, if any."""
     client = connect(window.config)
-    found = client.get_run(window.run_id).data.tags.get(RESULT)
-    if not found:
+    if RESULT not in client.get_run(window.run_id).data.tags:
         return None
-    verdict = Verdict.model_validate_json(found)
-    if not verdict.promote:
-        client.set_terminated(window.run_id, "FINISHED")  # an attempt may have died just before this
-    return verdict
+    with tempfile.TemporaryDirectory() as folder:
+        path = mlflow.artifacts.download_artifacts(run_id=window.run_id, artifact_path=_VERDICT, dst_path=folder)
+        return Verdict.model_validate_json(Path(path).read_text())
 
 
 @explained
 def record_verdict(window: Window, verdict: Verdict) -> None:
-    """Write the verdict and its evidence to the parent run; a rejection ends the retraining here."""
+    """Write the verdict and its evidence to the parent run."""
     client = connect(window.config)
     run_id, best = window.run_id, verdict.challenger
-    client.log_dict(run_id, verdict.json_dict(), "verdict.json")
+    client.log_dict(run_id, verdict.json_dict(), _VERDICT)
     if window.report:
         client.log_dict(run_id, window.report.json_dict(), "validation.json")
     metrics = {
@@ -276,6 +294,5 @@ def record_verdict(window: Window, verdict: Verdict) -> None:
         client.log_metric(run_id, name, value)
     client.set_tag(run_id, "bakeoff.verdict", "promote" if verdict.promote else "reject")
     client.set_tag(run_id, "bakeoff.reason", verdict.reason)
-    client.set_tag(run_id, RESULT, verdict.model_dump_json())
-    if not verdict.promote:
-        client.set_terminated(run_id, "FINISHED")
+    # Last, since it says that a verdict was reached; without the drift: MLflow cuts tags off at 8,000 characters.
+    client.set_tag(run_id, RESULT, verdict.model_copy(update={"drift": None}).model_dump_json())

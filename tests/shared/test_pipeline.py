@@ -22,7 +22,7 @@ def test_a_month_promotes_and_the_same_month_again_rejects(make_config):
     assert again.challenger.model_digest == first.challenger.model_digest
     assert again.auc_gain == (0.0, 0.0, 0.0)
     assert registry.champion(config) == 1
-    assert [each.promoted for each in registry.promotion_log(config)] == [True, False]
+    assert [each.event for each in registry.promotion_log(config)] == ["promoted", "rejected"]
 
 
 def test_a_failed_run_leaves_the_champion_and_can_be_run_again(make_config, spoil, months):

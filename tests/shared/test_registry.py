@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
 import mlflow
 import pandas as pd
 import pytest
@@ -9,6 +14,8 @@ from shared.data import load
 from shared.datasets.flights import DATASET as FLIGHTS
 from shared.errors import RegistryError
 from shared.pipeline import retrain
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -41,7 +48,10 @@ def test_promotion_registers_once_and_moves_the_alias(judged):
     assert versions(config) == [1]
     assert aliases(config) == {"champion": 1}
     assert registry.outcome(config) == outcome
-    assert registry.promotion_log(config) == [outcome]
+    [entry] = registry.promotion_log(config)
+    assert (entry.event, entry.champion, entry.former) == ("promoted", 1, None)
+    assert (entry.run_id, entry.reason, entry.model_digest) == (window.run_id, verdict.reason, outcome.model_digest)
+    assert entry.evidence["auc"] == verdict.challenger.auc
 
 
 def test_a_run_cut_off_before_the_last_move_is_completed_by_a_retry(judged, monkeypatch):
@@ -62,6 +72,112 @@ def test_a_run_cut_off_before_the_last_move_is_completed_by_a_retry(judged, monk
     registry.promote(window, verdict)
     assert aliases(window.config) == {"champion": 1}
     assert versions(window.config) == [1]
+
+
+def test_a_run_that_died_before_it_could_write_the_log_is_logged_by_the_next(judged, make_config, monkeypatch):
+    window, verdict = judged
+    with monkeypatch.context() as patched:
+        patched.setattr(registry.ledger, "append", lambda *_, **__: (_ for _ in ()).throw(ConnectionError("gone")))
+        with pytest.raises(ConnectionError):
+            registry.promote(window, verdict)
+    assert registry.champion(window.config) == 1
+    assert registry.promotion_log(window.config) == []
+    assert not retrain(make_config("2013-04", gate={"min_auc_gain": 1}), "run-2").promote
+    assert registry.promote(window, verdict).version == 1  # the retry, late as it is, finds all done
+    log = registry.promotion_log(window.config)
+    assert [(entry.event, entry.champion) for entry in log] == [("promoted", 1), ("rejected", 1)]
+    assert versions(window.config) == [1]
+
+
+def test_a_model_that_serves_other_scores_is_never_champion(judged, monkeypatch):
+    window, verdict = judged
+    other = window.model_copy(
+        update={"data": window.data.parent / "ingested"}
+    )  # whole: the holdout's rows as they were
+    rows = pd.read_parquet(other.data / "2013-03.parquet")
+    (other.data / "2013-03.parquet").unlink()
+    rows.assign(dep_min=rows["dep_min"].to_numpy()[::-1]).to_parquet(other.data / "2013-03.parquet")
+    with pytest.raises(RegistryError, match="version 1 does not serve what was trained: scores differ by up to"):
+        registry.promote(other, verdict)
+    assert registry.champion(window.config) is None
+    assert aliases(window.config) == {}
+    assert registry.promotion_log(window.config) == []
+    tags = tracking.connect(window.config).get_model_version(window.config.model_name, "1").tags
+    assert "scores differ" in tags["serving_check"]
+    assert registry.promote(window, verdict).version == 1  # what was registered is kept, and is right after all
+    assert aliases(window.config) == {"champion": 1}
+
+
+def test_a_model_that_cannot_be_loaded_back_is_never_champion(judged):
+    window, verdict = judged
+    shutil.rmtree(window.config.state / "artifacts", ignore_errors=True)
+    (window.config.state / "artifacts").mkdir()
+    with pytest.raises(RegistryError):
+        registry.promote(window, verdict)
+    assert registry.champion(window.config) is None
+
+
+@pytest.fixture
+def two_champions(make_config):
+    """March is version 1, April version 2 and champion."""
+    retrain(make_config("2013-03"), "march")
+    retrain(make_config("2013-04", gate={"min_auc_gain": -1}), "april")
+    config = make_config()
+    assert registry.champion(config) == 2
+    return config
+
+
+def test_a_rollback_restores_the_former_champion_and_is_logged(two_champions):
+    entry = registry.rollback(two_champions, reason="it pages at night")
+    assert (entry.event, entry.champion, entry.former, entry.reason) == ("rolled back", 1, 2, "it pages at night")
+    assert registry.champion(two_champions) == 1
+    with pytest.raises(RegistryError, match="version 1 is the first champion: there is no former one"):
+        registry.rollback(two_champions)
+    assert registry.rollback(two_champions, to=2).champion == 2  # by name one may go anywhere
+    assert registry.rollback(two_champions).champion == 1
+    assert [each.event for each in registry.promotion_log(two_champions)] == ["promoted"] * 2 + ["rolled back"] * 3
+
+
+def test_a_rollback_to_nowhere_is_told_and_changes_nothing(two_champions, make_config):
+    with pytest.raises(RegistryError, match="there is no version 7"):
+        registry.rollback(two_champions, to=7)
+    with pytest.raises(RegistryError, match="version 2 is champion already"):
+        registry.rollback(two_champions, to=2)
+    with pytest.raises(RegistryError, match="no champion to roll back"):
+        registry.rollback(make_config(model_name="another"))
+    assert registry.champion(two_champions) == 2
+    assert len(registry.promotion_log(two_champions)) == 2
+
+
+def test_two_runs_at_once_neither_lose_nor_double_a_promotion(make_config, python, tmp_path):
+    """Four real processes retrain the same model at the same time; each month may be won once."""
+    settings = {"gate": {"min_auc_gain": -1}}
+    requests = [
+        make_config(month, request_id=f"{month}-{n}", **settings) for n in (1, 2) for month in ("2013-03", "2013-04")
+    ]
+    processes = []
+    for request in requests:
+        path = tmp_path / f"{request.request_id}.json"
+        path.write_text(json.dumps([request.json_dict()]))
+        command = [python, "-m", "shared.pipeline", path]
+        processes.append(
+            subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        )
+    told = [process.communicate(timeout=240)[0] for process in processes]
+    won = [request for request, process in zip(requests, processes, strict=True) if process.returncode == 0]
+    config = requests[0]
+    log = registry.promotion_log(config)
+    assert won, told
+    # Who did not win was told that somebody else was faster; nobody was promoted over a champion it had not met.
+    for process, text in zip(processes, told, strict=True):
+        assert process.returncode == 0 or "error: the champion is now" in text or "is no holdout for it" in text, text
+    assert [entry.event for entry in log] == ["promoted"] * len(won)
+    assert [entry.champion for entry in log] == sorted(versions(config))
+    assert [entry.former for entry in log] == [None, *(entry.champion for entry in log)][: len(log)]
+    assert registry.champion(config) == log[-1].champion
+    assert aliases(config) == {"champion": log[-1].champion}
+    names = [model.name for model in tracking.connect(config).search_registered_models()]
+    assert names == [config.model_name]  # no lock is left behind
 
 
 def test_a_rejected_challenger_cannot_be_registered(judged):

@@ -92,7 +92,7 @@ def test_running_an_old_month_again_does_not_rewrite_history(make_config):
     retrain(march, "march")
     retrain(april, "april")
     before = registry.promotion_log(march)
-    assert [each.promoted for each in before] == [True, True]
+    assert [each.event for each in before] == ["promoted", "promoted"]
     with pytest.raises(RegistryError, match="is no holdout for it"):
         retrain(march, "march")
     assert registry.promotion_log(march) == before
