@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
-from benchmarks import core_cost, dataset, environments, locks, results
+from benchmarks import core_cost, dataset, environments, locks, model_cli, results
 from benchmarks import demo as main_job
 from benchmarks.display import Display
 from benchmarks.places import ARMS, ENVIRONMENT, RESULTS, STATE, ArmName
@@ -127,6 +127,10 @@ def setup(
             err.print(f"{what} the {name} environment", highlight=False)
             environments.ensure(name, *extra)
     dataset.ensure()
+
+
+for _command in model_cli.COMMANDS:
+    app.command()(_command)
 
 
 @app.command("lock")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from benchmarks.places import STATE
-from shared.config import RetrainConfig
+from benchmarks.places import STATE, ArmName
+from shared.config import RetrainConfig, StoreConfig
+from shared.errors import StorageError
 
 
 def create(config: RetrainConfig) -> None:
@@ -34,3 +35,25 @@ def create(config: RetrainConfig) -> None:
         tracking.connect(blank).search_experiments()
         making.rename(template)
     shutil.copyfile(template, target)
+
+
+def existing(
+    arm: ArmName, state: Path | None = None, tracking_uri: str | None = None, dataset: str = "flights"
+) -> StoreConfig:
+    """The store that an arm's retrainings have written to.
+
+    Raises:
+        ConfigError: there is no such data set.
+        StorageError: nothing has been written there yet.
+    """
+    folder = ((state or STATE) / arm).absolute()
+    uri = tracking_uri or f"sqlite:///{folder}/mlflow.db"
+    if tracking_uri is None and not (folder / "mlflow.db").exists():
+        raise StorageError(
+            f"the {arm} arm has no tracking store yet",
+            where=str(folder),
+            fix=f"run `./bakeoff retrain --on {arm} --month 2013-03`, or name another store by --on, --state or "
+            "--tracking-uri",
+        )
+    places = {} if tracking_uri is None else {"artifact_location": None}
+    return StoreConfig.model_validate({"dataset": dataset, "state": folder, "tracking_uri": uri, **places})
