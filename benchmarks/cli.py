@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
-from benchmarks import core_cost, dataset, environments, locks, model_cli, results
+from benchmarks import core_cost, dataset, environments, locks, model_cli, replay, results
 from benchmarks import demo as main_job
 from benchmarks.display import Display
 from benchmarks.places import ARMS, ENVIRONMENT, RESULTS, STATE, ArmName
@@ -110,6 +110,28 @@ def retrain(
         )
     if result.status == "failed":
         fail(result.error or "the run failed")
+
+
+@app.command("replay")
+def replay_command(
+    on: Annotated[ArmName, typer.Option(help="Which arm runs it.")] = ArmName.PLAIN,
+    first: Annotated[str, typer.Option("--from", help="The first month that arrives.")] = "2013-02",
+    last: Annotated[str, typer.Option("--to", help="The last one.")] = "2013-12",
+    dataset_name: Annotated[str, typer.Option("--dataset", help="Which data set.")] = "flights",
+    json: Json = False,
+    state: State = None,
+    port: Port = 0,
+    save: Annotated[bool, typer.Option(help="Keep result and picture with the documents.")] = False,
+) -> None:
+    """Retrain as each month arrives, and draw what became of it; called again, it goes on where it stopped."""
+    result = replay.replay(err, on, first, last, dataset_name, state, port)
+    if json:
+        print(result.model_dump_json(indent=2))
+    else:
+        out.print(replay.table(result))
+        for line in replay.summary(result):
+            out.print(line, soft_wrap=True, highlight=False, markup=False)
+    raise typer.Exit(0 if result.status == "succeeded" else 1)
 
 
 @app.command()

@@ -122,6 +122,11 @@ def _cpu() -> str:
     return platform.processor() or "unknown"
 
 
+def relative(uri: str) -> str:
+    """A store's address as seen from the checkout: a result file shows no path of the machine it was made on."""
+    return uri.replace(f"sqlite:///{ROOT}/", "sqlite:///")
+
+
 def write(result: BaseModel, path: Path) -> None:
     """Write a result file."""
     path.parent.mkdir(parents=True, exist_ok=True)

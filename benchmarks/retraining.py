@@ -14,7 +14,7 @@ from benchmarks import environments, results, stores
 from benchmarks.airflow_arm import AirflowArm
 from benchmarks.arms import Arm, ArmFailed, KubeflowArm, PlainArm, PrefectArm
 from benchmarks.display import Display
-from benchmarks.places import ADAPTER, ENVIRONMENT, ROOT, ArmName
+from benchmarks.places import ADAPTER, ENVIRONMENT, ArmName
 from shared.config import RetrainConfig, parse_config
 from shared.errors import BakeoffError
 from shared.files import make_folder
@@ -136,8 +136,7 @@ def _result(
         install_s=environments.install_seconds(ENVIRONMENT[arm.name]),
         adapter_lines=results.lines_of_code(ADAPTER[arm.name]),
         versions=results.versions(arm.name) if environments.is_ready(ENVIRONMENT[arm.name]) else {},
-        # Relative to the checkout, so that a result file shows no path of the machine it was made on.
-        tracking_uri=configs[0].tracking_uri.replace(f"sqlite:///{ROOT}/", "sqlite:///"),
+        tracking_uri=results.relative(configs[0].tracking_uri),
         retrainings=retrainings,
         error=error or next((each.error for each in retrainings if each.error), None),
     )

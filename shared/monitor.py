@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
 from shared import data, drift, registry, train
 from shared.config import RetrainConfig
 from shared.errors import RegistryError
-from shared.files import read_window, write_window
+from shared.files import read_window
 from shared.records import Drift
 from shared.validate import impossible_rows
 
@@ -32,11 +36,18 @@ def watch(config: RetrainConfig, folder: Path) -> Drift:
         )
     reference = registry.training_reference(config, number)
     data.fetch_window(config, folder, [config.month])
-    path = folder / f"{config.month}.parquet"
-    frame = read_window(path)
-    if len(bad := impossible_rows(frame, config.month, config)):
-        path.unlink()  # it may be one file with DVC's cache
-        write_window(frame.drop(index=bad), path)
+    rows, target = accepted_rows(config, config.month, folder)
     model, features = registry.load_model(config, number)
-    rows, target, _ = data.load_holdout(config.spec, path, config.spec.features)
     return drift.judge(config, number, reference, rows, train.score(model, rows[list(features)]), target)
+
+
+def accepted_rows(config: RetrainConfig, month: str, folder: Path) -> tuple[pd.DataFrame, NDArray[np.int8]]:
+    """Features and target of a fetched month, without the rows that validation sets aside.
+
+    Raises:
+        DataError: the month breaks the contract.
+    """
+    frame = read_window(folder / f"{month}.parquet")
+    frame = frame.drop(index=impossible_rows(frame, month, config))
+    frame = frame[frame[config.spec.outcome].notna()]
+    return frame[list(config.spec.features)], config.spec.positive(frame)

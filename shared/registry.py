@@ -66,8 +66,13 @@ def fair_champion(config: RetrainConfig) -> int | None:
 @explained
 def load_model(config: StoreConfig, number: int) -> tuple[Pipeline, tuple[str, ...]]:
     """A registered version, and the features it takes, in order."""
+    return load_uri(config, f"models:/{config.model_name}/{number}")
+
+
+@explained
+def load_uri(config: StoreConfig, uri: str) -> tuple[Pipeline, tuple[str, ...]]:
+    """A logged model, registered or not, and the features it takes, in order."""
     connect(config)
-    uri = f"models:/{config.model_name}/{number}"
     model = mlflow.sklearn.load_model(uri)
     return model, tuple(str(name) for name in model.feature_names_in_)
 

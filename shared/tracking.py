@@ -267,10 +267,16 @@ def holdout_scores(config: StoreConfig, trained: Trained) -> NDArray[np.float64]
 def earlier_verdict(window: Window) -> Verdict | None:
     """The verdict that an earlier attempt has reached on this retraining, if any."""
     client = connect(window.config)
-    if RESULT not in client.get_run(window.run_id).data.tags:
-        return None
+    reached = RESULT in client.get_run(window.run_id).data.tags
+    return recorded_verdict(window.config, window.run_id) if reached else None
+
+
+@explained
+def recorded_verdict(config: StoreConfig, run_id: str) -> Verdict:
+    """The verdict of a retraining that has come to one, with its drift."""
+    connect(config)
     with tempfile.TemporaryDirectory() as folder:
-        path = mlflow.artifacts.download_artifacts(run_id=window.run_id, artifact_path=_VERDICT, dst_path=folder)
+        path = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=_VERDICT, dst_path=folder)
         return Verdict.model_validate_json(Path(path).read_text())
 
 
