@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from benchmarks.places import ENVIRONMENT, ROOT, STATE, ArmName, child_env, pyth
 from shared import events
 from shared.config import RetrainConfig
 from shared.errors import BakeoffError
+from shared.serve import STOP_WITH_STDIN
 
 POLL_S = 0.1
 
@@ -62,8 +64,13 @@ class ProcessArm(Arm):
     def retrain(self, configs: list[RetrainConfig]) -> Iterator[dict[str, Any]]:
         request = self.folder / "request.json"
         request.write_text(json.dumps([config.json_dict() for config in configs]))
+        # Its standard input ends with us: a harness that is killed leaves no retraining behind that goes on unseen.
         self._process = processes.start(
-            [python(ENVIRONMENT[self.name]), "-m", self.module, request], self.log, child_env(**self.env()), ROOT
+            [python(ENVIRONMENT[self.name]), "-m", self.module, request],
+            self.log,
+            child_env(**self.env(), **{STOP_WITH_STDIN: "1"}),
+            ROOT,
+            stdin=subprocess.PIPE,
         )
         listener = configs[0].events or self.folder / "events.jsonl"
         seen = 0

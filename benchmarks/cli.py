@@ -14,8 +14,9 @@ from typer.core import TyperGroup
 from benchmarks import core_cost, dataset, environments, locks, model_cli, replay, results
 from benchmarks import demo as main_job
 from benchmarks.display import Display
-from benchmarks.places import ARMS, ENVIRONMENT, RESULTS, STATE, ArmName
+from benchmarks.places import ARMS, ENVIRONMENT, RESULTS, ROOT, STATE, ArmName
 from benchmarks.retraining import make_configs, run
+from shared.config import GateConfig
 from shared.errors import BakeoffError
 
 
@@ -125,6 +126,13 @@ def replay_command(
 ) -> None:
     """Retrain as each month arrives, and draw what became of it; called again, it goes on where it stopped."""
     result = replay.replay(err, on, first, last, dataset_name, state, port)
+    from benchmarks import timeline  # matplotlib takes a second to import
+
+    png, html = timeline.save(result, (state or STATE) / on, GateConfig().min_auc_gain)
+    if save:
+        results.write(result, RESULTS / "replay.json")
+        timeline.save(result, ROOT / "docs" / "images", GateConfig().min_auc_gain)
+    err.print(f"picture: {png}; page: {html}", highlight=False, soft_wrap=True)
     if json:
         print(result.model_dump_json(indent=2))
     else:

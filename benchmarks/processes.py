@@ -14,12 +14,14 @@ import psutil
 from shared.errors import StorageError
 
 
-def start(command: list[str | Path], log: Path, env: dict[str, str], cwd: Path) -> subprocess.Popen[bytes]:
+def start(
+    command: list[str | Path], log: Path, env: dict[str, str], cwd: Path, *, stdin: int = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
     """Start a command in a process group of its own, which Ctrl-C reaches through us only; its output goes to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as stream:
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, env=env, cwd=cwd, start_new_session=True
+            command, stdin=stdin, stdout=stream, stderr=stream, env=env, cwd=cwd, start_new_session=True
         )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 from statistics import fmean
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -94,6 +94,7 @@ def replay(
     name: str = "flights",
     state: Path | None = None,
     port: int = 0,
+    settings: dict[str, Any] | None = None,
 ) -> Replay:
     """Retrain on each month from `first` to `last`, but for those that this store has a verdict on already.
 
@@ -105,13 +106,14 @@ def replay(
         name: of the data set.
         state: folder above the arm's store; by default the arm's lasting one.
         port: of Airflow's api-server; 0 for any free one.
+        settings: other fields of `RetrainConfig`.
 
     Raises:
         ConfigError: the months make no range.
         RegistryError: the store's champion has been trained on a month that is still to come.
     """
     months = _range(name, first, last)
-    configs = make_configs(months, (state or STATE) / arm, {"dataset": name})
+    configs = make_configs(months, (state or STATE) / arm, {"dataset": name, **(settings or {})})
     dataset.ensure()
     stores.create(configs[0])
     before = verdicts(configs[0])
@@ -180,7 +182,9 @@ def timeline(
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "months"
-        data.fetch_window(base, folder, [*base.train_months, *(config.month for config in configs)])
+        there = [config.month for config in configs if config.month in judged]
+        if there:
+            data.fetch_window(base, folder, [*base.train_months, *there])
         for config in configs:
             if config.month not in judged:
                 cause = errors.get(config.month) or "it was never run"

@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,9 @@ from pathlib import Path
 from shared import events
 from shared.config import RetrainConfig, parse_config
 from shared.errors import BakeoffError
+
+#: Set by a harness that holds the process's standard input open for as long as it lives.
+STOP_WITH_STDIN = "BAKEOFF_STOP_WITH_STDIN"
 
 
 def serve(retrain: Callable[[RetrainConfig], object]) -> None:
@@ -29,6 +33,8 @@ def serve(retrain: Callable[[RetrainConfig], object]) -> None:
     logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
     logging.getLogger("shared").setLevel(os.environ.get("BAKEOFF_LOG_LEVEL", "INFO"))
     signal.signal(signal.SIGTERM, _interrupt)  # a stop from outside cleans up as Ctrl-C does
+    if os.environ.get(STOP_WITH_STDIN):
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
     try:
         for request in json.loads(Path(sys.argv[1]).read_text()):
             config = parse_config(request)
@@ -41,6 +47,12 @@ def serve(retrain: Callable[[RetrainConfig], object]) -> None:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _end_with_stdin() -> None:
+    """End when whoever holds the other end of standard input is gone, even if it was killed and could tell nobody."""
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _interrupt(*_: object) -> None:
