@@ -1,4 +1,4 @@
-"""Validate: hold every month of the window against the contract, set impossible rows aside, tell what drifts."""
+"""Validate: hold every month (or other window) against the contract, set impossible rows aside, tell what drifts."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def impossible_rows(frame: pd.DataFrame, month: str, config: RetrainConfig) -> p
         reading = cases["column"].isin(list(dataset.contract.RANGES)) & cases["check"].str.startswith("in_range")
         bad: pd.Index = pd.Index(cases.loc[reading, "index"].dropna().unique())
         breaches = _told(cases[~reading], frame, dataset)
-        if len(bad) > settings.max_quarantined * len(frame):
+        if len(bad) > settings.quarantine(dataset) * len(frame):
             breaches += _told(cases[reading], frame, dataset)
         if breaches:
             raise DataError(
