@@ -16,6 +16,7 @@ from benchmarks import demo as main_job
 from benchmarks.display import Display
 from benchmarks.places import ARMS, ENVIRONMENT, RESULTS, ROOT, STATE, ArmName
 from benchmarks.retraining import make_configs, run
+from shared import datasets
 from shared.config import GateConfig
 from shared.errors import BakeoffError
 
@@ -40,7 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="One real retraining pipeline, run by plain Python, Prefect, Airflow and Kubeflow, and measured.",
 )
-data_app = typer.Typer(no_args_is_help=True, help="The flights: build them, or see that they are unchanged.")
+data_app = typer.Typer(no_args_is_help=True, help="The data sets: build them, or see that they are unchanged.")
 app.add_typer(data_app, name="data")
 bench_app = typer.Typer(no_args_is_help=True, help="Measures, each written to a result file with its raw samples.")
 app.add_typer(bench_app, name="bench")
@@ -82,7 +83,13 @@ def demo(
 @app.command()
 def retrain(
     on: Annotated[ArmName, typer.Option(help="Which arm runs it.")],
-    month: Annotated[str, typer.Option(help="The month that has just arrived: train on all before it, score on it.")],
+    month: Annotated[
+        str,
+        typer.Option(help="The month (or other window) that has just arrived: train on all before it, score on it."),
+    ],
+    of: Annotated[
+        str, typer.Option("--dataset", help=f"The data set it is a window of: {' or '.join(datasets.names())}.")
+    ] = datasets.DEFAULT,
     tracking_uri: Annotated[str | None, typer.Option(help="An MLflow server instead of the arm's own store.")] = None,
     json: Json = False,
     state: State = None,
@@ -90,7 +97,7 @@ def retrain(
 ) -> None:
     """Run one retraining on one arm, in that arm's lasting tracking store."""
     server = {"tracking_uri": tracking_uri, "artifact_location": None} if tracking_uri else {}
-    [config] = make_configs([month], (state or STATE) / on, server)
+    [config] = make_configs([month], (state or STATE) / on, {"dataset": of, **server})
     dataset.ensure()
     with Display(err, [on]) as display:
         result = run(on, [config], display, port=port)
@@ -116,16 +123,18 @@ def retrain(
 @app.command("replay")
 def replay_command(
     on: Annotated[ArmName, typer.Option(help="Which arm runs it.")] = ArmName.PLAIN,
-    first: Annotated[str, typer.Option("--from", help="The first month that arrives.")] = "2013-02",
-    last: Annotated[str, typer.Option("--to", help="The last one.")] = "2013-12",
-    dataset_name: Annotated[str, typer.Option("--dataset", help="Which data set.")] = "flights",
+    first: Annotated[
+        str | None, typer.Option("--from", help="The first month that arrives; by default the 2nd.")
+    ] = None,
+    last: Annotated[str | None, typer.Option("--to", help="The last one; by default the last there is.")] = None,
+    of: model_cli.Of = datasets.DEFAULT,
     json: Json = False,
     state: State = None,
     port: Port = 0,
     save: Annotated[bool, typer.Option(help="Keep result and picture with the documents.")] = False,
 ) -> None:
     """Retrain as each month arrives, and draw what became of it; called again, it goes on where it stopped."""
-    result = replay.replay(err, on, first, last, dataset_name, state, port)
+    result = replay.replay(err, on, first, last, of, state, port)
     from benchmarks import timeline  # matplotlib takes a second to import
 
     png, html = timeline.save(result, (state or STATE) / on, GateConfig().min_auc_gain)
@@ -184,7 +193,7 @@ def bench_core(
 
 @data_app.command("build")
 def data_build(force: Annotated[bool, typer.Option(help="Build anew even what is there.")] = False) -> None:
-    """Build the monthly files from the pinned package, by `dvc repro`, and check them against dvc.lock."""
+    """Build the files from the pinned packages, by `dvc repro`, and check them against dvc.lock."""
     dataset.build(force=force)
     data_check()
 

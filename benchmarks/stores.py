@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from benchmarks.places import STATE, ArmName
+from shared import datasets
 from shared.config import RetrainConfig, StoreConfig
 from shared.errors import StorageError
 
@@ -38,7 +39,7 @@ def create(config: RetrainConfig) -> None:
 
 
 def existing(
-    arm: ArmName, state: Path | None = None, tracking_uri: str | None = None, dataset: str = "flights"
+    arm: ArmName, state: Path | None = None, tracking_uri: str | None = None, dataset: str = datasets.DEFAULT
 ) -> StoreConfig:
     """The store that an arm's retrainings have written to.
 

@@ -1,4 +1,4 @@
-"""Everything that can be set, in one validated object: the month, the candidates, the thresholds, the places."""
+"""Everything that can be set, in one validated object: the window, the candidates, the thresholds, the places."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Candidate(Record):
 
 
 class LogisticRegression(_Candidate):
-    """One-hot categories, binned departure time, imputed and scaled weather."""
+    """One-hot labels, binned and scaled numbers, missing ones imputed."""
 
     name: Literal["logistic_regression"] = "logistic_regression"
     C: float = Field(1.0, gt=0)
@@ -70,8 +70,8 @@ class ContractConfig(Record):
     #: Least and most rows of a window; None: the data set's own bounds.
     min_rows: int | None = None
     max_rows: int | None = None
-    #: Share of a window's rows that may be set aside for an impossible reading before the window is refused.
-    max_quarantined: float = 0.001
+    #: Share of a window's rows that may be set aside for an impossible reading; None: the data set's own.
+    max_quarantined: float | None = None
     #: A feature may miss so much more of its values than it did in the training windows before it is told.
     null_jump: float = 0.02
 
@@ -79,6 +79,10 @@ class ContractConfig(Record):
         """Least and most rows of a window."""
         least, most = dataset.rows
         return least if self.min_rows is None else self.min_rows, most if self.max_rows is None else self.max_rows
+
+    def quarantine(self, dataset: datasets.Dataset) -> float:
+        """Share of a window's rows that may be set aside."""
+        return dataset.max_quarantined if self.max_quarantined is None else self.max_quarantined
 
 
 class DriftConfig(Record):
@@ -98,7 +102,7 @@ class StoreConfig(Record):
     """A model, and the MLflow store that remembers it: what it takes to ask the registry a question."""
 
     #: The data set, a folder of `shared/datasets`.
-    dataset: str = "flights"
+    dataset: str = datasets.DEFAULT
     #: Name of the registered model and of the MLflow experiment; by default the data set's.
     model_name: str = Field(default_factory=lambda data: datasets.get(data["dataset"]).model_name)
     #: The folder of everything that is written and not told to go elsewhere.
@@ -166,12 +170,12 @@ class RetrainConfig(StoreConfig):
 
     @model_validator(mode="after")
     def _has_windows_before(self) -> Self:
-        windows = self.spec.windows
+        windows, kind = self.spec.windows, self.spec.window_is
         fix = f"choose from {windows[1]} to {windows[-1]}"
         if self.month not in windows:
-            raise ConfigError(f"there is no month {self.month}", where="month", fix=fix)
+            raise ConfigError(f"there is no {kind} {self.month}", where="month", fix=fix)
         if not self.train_months:
-            raise ConfigError(f"{self.month} is the first month: no earlier one to train on", where="month", fix=fix)
+            raise ConfigError(f"{self.month} is the first {kind}: no earlier one to train on", where="month", fix=fix)
         return self
 
     @model_validator(mode="after")

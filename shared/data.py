@@ -1,4 +1,4 @@
-"""Ingest: the months of one window, by data version; and how later steps read them."""
+"""Ingest: the months (or other windows) up to one, by data version; and how later steps read them."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def fetch_window(config: RetrainConfig, out: Path, months: list[str] | None = No
         ) from error
     except OSError as error:  # such as a full disk
         raise StorageError(
-            f"the months cannot be copied: {error.strerror}", where=str(out), fix="free space there, then run again"
+            f"the data cannot be copied: {error.strerror}", where=str(out), fix="free space there, then run again"
         ) from error
     revision = _code_revision(dvc)
-    log.info("ingested %d months up to %s, data version %s", len(months), months[-1], version)
+    log.info("ingested %d %ss up to %s, data version %s", len(months), config.spec.window_is, months[-1], version)
     return version, files, revision
 
 
@@ -84,7 +84,7 @@ def _code_revision(dvc: object) -> str:
 
 
 def load(dataset: Dataset, paths: list[Path], features: tuple[str, ...]) -> tuple[pd.DataFrame, NDArray[np.int8]]:
-    """Read features and target of the rows that have an answer (a cancelled flight has none to learn from).
+    """Read features and target of the rows that have an answer (a cancelled flight, or the last day, has none).
 
     Reading all files in one call keeps the categories; `pd.concat` of single windows would turn them into strings.
 

@@ -28,7 +28,7 @@ class BakeoffError(Exception):
 
 
 class ConfigError(BakeoffError):
-    """The request makes no sense: an unknown month, a month with nothing before it to train on."""
+    """The request makes no sense: an unknown window, a window with nothing before it to train on."""
 
 
 class DataError(BakeoffError):

@@ -17,7 +17,6 @@ from shared.records import Drift, Trained, Verdict
 
 log = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
-_SLICE_MIN_ROWS = 500  # below this a slice's AUC is mostly noise
 _SLICE_COLLAPSE = 0.05
 
 
@@ -42,7 +41,7 @@ def judge(
         champion_scores: the champion's probabilities, shape (n,); the base rate when there is no champion.
         holdout: the slice columns of the holdout, n rows.
         target: what really happened, shape (n,), 0 or 1.
-        blocks: the block of each row (its day), shape (n,).
+        blocks: the block of each row (such as its day), shape (n,).
         drift: of the holdout against the champion's training reference, to go with the verdict.
     """
     confidence = config.gate_confidence
@@ -77,11 +76,11 @@ def judge(
 def collapsed_slices(
     dataset: Dataset, challenger: Floats, champion: Floats, holdout: pd.DataFrame, target: NDArray[np.int8]
 ) -> list[str]:
-    """Name the slices (carriers, origins) for which the challenger is much worse than the champion."""
+    """Name the slices (such as one carrier) for which the challenger is much worse than the champion."""
     lines = []
     for column in dataset.slices:
         for value, rows in holdout.groupby(column, observed=True).indices.items():
-            if len(rows) < _SLICE_MIN_ROWS or len(np.unique(target[rows])) < 2:
+            if len(rows) < dataset.slice_rows or len(np.unique(target[rows])) < 2:
                 continue
             new, old = roc_auc_score(target[rows], challenger[rows]), roc_auc_score(target[rows], champion[rows])
             if new < old - _SLICE_COLLAPSE:

@@ -1,6 +1,6 @@
 """The statistics of the gate: is the challenger better than the champion on the same holdout, or just luckier?
 
-Rows of one block (the flights of one block share their weather) are no independent evidence, so the bootstrap resamples
+Rows of one block (the flights of one day share their weather) are no independent evidence, so the bootstrap resamples
 whole blocks: intervals over rows are several times too narrow. The AUC of every resample is computed exactly from a
 block-by-block matrix of wins, which makes 2,000 replicates cost milliseconds.
 

@@ -54,11 +54,12 @@ def fair_champion(config: RetrainConfig) -> int | None:
     if number is not None:
         tags = client.get_model_version(config.model_name, str(number)).tags
         last = tags["train_months"].rsplit("..", 1)[-1]
+        kind = config.spec.window_is
         if last >= config.month:
             raise RegistryError(
-                f"champion version {number} was trained on months up to {last}: {config.month} is no holdout for it",
+                f"champion version {number} was trained on {kind}s up to {last}: {config.month} is no holdout for it",
                 where=f"registered model {config.model_name}",
-                fix=f"retrain on a month after {last}, or use another tracking store (--state)",
+                fix=f"retrain on a {kind} after {last}, or use another tracking store (--state)",
             )
     return number
 

@@ -1,4 +1,4 @@
-"""Validate: hold every month of the window against the contract, set impossible rows aside, tell what drifts."""
+"""Validate: hold every month (or other window) against the contract, set impossible rows aside, tell what drifts."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ def validate_window(window: Window, out: Path) -> Report:
         else:
             frames[month] = frame
             link_or_copy(source, out / source.name)
+    _refuse_one_answer(config, frames)
     reference = drift.reference(config.spec, [frames[month] for month in config.train_months])
     (out / drift.REFERENCE).write_text(reference.model_dump_json())
     report = _report(frames, reference, quarantined, config)
@@ -67,7 +68,7 @@ def impossible_rows(frame: pd.DataFrame, month: str, config: RetrainConfig) -> p
         reading = cases["column"].isin(list(dataset.contract.RANGES)) & cases["check"].str.startswith("in_range")
         bad: pd.Index = pd.Index(cases.loc[reading, "index"].dropna().unique())
         breaches = _told(cases[~reading], frame, dataset)
-        if len(bad) > settings.max_quarantined * len(frame):
+        if len(bad) > settings.quarantine(dataset) * len(frame):
             breaches += _told(cases[reading], frame, dataset)
         if breaches:
             raise DataError(
@@ -78,6 +79,33 @@ def impossible_rows(frame: pd.DataFrame, month: str, config: RetrainConfig) -> p
             ) from None
         return bad
     return pd.Index([])
+
+
+def _refuse_one_answer(config: RetrainConfig, frames: dict[str, pd.DataFrame]) -> None:
+    """See that there is something to learn and something to judge by: both answers, and blocks to resample.
+
+    Raises:
+        DataError: the training windows or the holdout hold one answer only, or the holdout fewer than two blocks.
+    """
+    dataset, kind = config.spec, config.spec.window_is
+    answers = {month: frame[[dataset.outcome]].dropna() for month, frame in frames.items()}
+    positives = {month: int(dataset.positive(each).sum()) for month, each in answers.items()}
+    fix = f"choose another {kind}, or make the data set's windows longer"
+    for months in (config.train_months, [config.month]):
+        rows, found = sum(len(answers[month]) for month in months), sum(positives[month] for month in months)
+        if not 0 < found < rows:
+            span = months[0] if len(months) == 1 else f"{months[0]} to {months[-1]}"
+            raise DataError(
+                f"{span} has one answer only: {found} of {rows} {dataset.rows_are} are positive",
+                where=dataset.path(months[-1]),
+                fix=fix,
+            )
+    if frames[config.month].loc[answers[config.month].index, dataset.block].nunique() < 2:
+        raise DataError(
+            f"{config.month} is a single block (column {dataset.block}): no bootstrap can judge a challenger on it",
+            where=dataset.path(config.month),
+            fix=fix,
+        )
 
 
 def _told(cases: pd.DataFrame, frame: pd.DataFrame, dataset: Dataset) -> list[str]:

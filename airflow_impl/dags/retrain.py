@@ -29,7 +29,7 @@ Json = dict[str, Any]
 
 CHAMPION = Asset("champion", uri="mlflow://champion")
 
-MONTHS = list(datasets.get("flights").windows)
+MONTHS = list(datasets.get(datasets.DEFAULT).windows)
 
 # Bad data stay bad: only what may pass by itself, such as a server that is down, is tried again.
 RETRY = {

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+#: The data set of a retraining that names none.
+DEFAULT = "flights"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
@@ -35,6 +38,8 @@ class Dataset:
     question: str
     #: What one row is, in the plural.
     rows_are: str
+    #: What one window is, in the singular.
+    window_is: str = "month"
     #: Folder that DVC tracks, with one file a window.
     folder: str
     #: Every window there is, oldest first. Their names also sort in that order.
@@ -57,12 +62,16 @@ class Dataset:
     block: str
     #: Columns for whose every value the challenger is compared apart.
     slices: tuple[str, ...] = ()
+    #: Least rows of a slice that is compared: below it, its AUC is mostly noise.
+    slice_rows: int = 500
     #: Column that tells what happened; missing where there is no answer to learn from.
     outcome: str
     #: The target of each row, shape (n,), int8, 0 or 1, from a frame with `outcome`.
     positive: Callable[[pd.DataFrame], np.ndarray]
     #: Least and most rows of a window.
     rows: tuple[int, int]
+    #: Share of a window's rows that may be set aside for an impossible reading before the window is refused.
+    max_quarantined: float = 0.001
 
     def path(self, window: str) -> str:
         """Path of one window inside the repository."""

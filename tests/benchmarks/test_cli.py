@@ -10,6 +10,7 @@ import pytest
 from filelock import FileLock
 
 from benchmarks.places import ROOT, STATE
+from shared import datasets
 
 
 def bakeoff(*arguments, **env):
@@ -33,6 +34,38 @@ def test_a_bad_month_is_told_before_work_starts(arm, month, message, tmp_path):
     assert "What to do:" in done.stderr
     assert not list(tmp_path.iterdir())
     assert seconds < 10
+
+
+@pytest.mark.parametrize(
+    ("dataset", "window", "message"),
+    [
+        ("rain", "2014-05", "there is no quarter 2014-05 (where: month). What to do: choose from 2012-Q2 to 2015-Q4"),
+        ("rain", "2012-Q1", "2012-Q1 is the first quarter: no earlier one to train on"),
+        ("flights", "2014-Q1", "there is no month 2014-Q1"),
+        ("snow", "2014-Q1", "there is no data set snow (where: dataset). What to do: choose from flights"),
+    ],
+)
+def test_a_bad_data_set_or_window_is_told_before_work_starts(dataset, window, message, tmp_path):
+    done, _ = bakeoff("retrain", "--on", "plain", "--dataset", dataset, "--month", window, "--state", str(tmp_path))
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_data_set_is_retrained_on_request(tmp_path):
+    """And the walk-through shows what that prints."""
+    shown = (ROOT / "docs" / "your-own-pipeline.md").read_text()
+    for quarter in ("2013-Q1", "2013-Q2"):
+        request = ("--on", "plain", "--dataset", "rain", "--month", quarter)
+        done, _ = bakeoff("retrain", *request, "--state", str(tmp_path))
+        assert done.returncode == 0, done.stderr
+        verdict, evidence, _ = done.stdout.splitlines()
+        assert f"$ ./bakeoff retrain {' '.join(request)}\n{verdict}\n{evidence}\n" in shown
+
+
+def test_the_help_names_the_data_sets():
+    done, _ = bakeoff("retrain", "--help", COLUMNS="200", TERM="dumb")
+    assert " or ".join(datasets.names()) in done.stdout
 
 
 def test_an_unknown_arm_is_told():
@@ -75,7 +108,9 @@ def test_a_second_run_on_the_same_airflow_database_is_told(tmp_path):
 def test_the_data_can_be_checked():
     done, _ = bakeoff("data", "check")
     assert done.returncode == 0
-    assert done.stdout.startswith("flights: 12 files, 4.26 MB, unchanged: data version ")
+    assert "flights: 12 files, 4.26 MB, unchanged: data version " in done.stdout
+    assert "rain: 16 files, 0.07 MB, unchanged: data version " in done.stdout
+    assert len(done.stdout.splitlines()) == len(datasets.names())
 
 
 def test_without_a_fitting_python_the_launcher_says_what_to_install(tmp_path):

@@ -120,5 +120,23 @@ def test_quarantined_rows_do_not_reach_training(make_config, small_repo, spoil, 
     assert kept["carrier"].dtype == "category"
 
 
+@pytest.mark.parametrize("answer", [-10.0, 100.0])
+@pytest.mark.parametrize(("spoilt", "told"), [(["2013-03"], "2013-03"), (["2013-01", "2013-02"], "2013-01 to 2013-02")])
+def test_windows_with_one_answer_only_are_refused(spoilt, told, answer, make_config, small_repo, spoil, tmp_path):
+    def same(frame):
+        return frame.assign(arr_delay=np.float32(answer))
+
+    for month in spoilt:
+        spoil(month, same)
+    with pytest.raises(DataError, match=f"{told} has one answer only: .* flights are positive"):
+        validate_window(window(make_config, small_repo), tmp_path / "out")
+
+
+def test_a_holdout_of_a_single_block_is_refused(make_config, small_repo, spoil, tmp_path):
+    spoil("2013-03", lambda frame: frame.assign(flight_date=frame["flight_date"].min()))
+    with pytest.raises(DataError, match=r"2013-03 is a single block \(column flight_date\)"):
+        validate_window(window(make_config, small_repo), tmp_path / "out")
+
+
 def test_thresholds_come_from_the_config():
     assert RetrainConfig(month="2013-05").contract == ContractConfig()
