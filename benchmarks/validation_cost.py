@@ -2,8 +2,8 @@
 
 All three run in one environment (`bench`: the core's own libraries and both tools, with the pandas that all of them
 can be imported with), each run in a new process, with telemetry off. That is what a pipeline would pay that took one of
-them up; in an environment with fewer optional packages Great Expectations may import less. The rules are the same for everybody as far as
-the tools have them:
+them up; in an environment with fewer optional packages Great Expectations may import less. The rules are the same for
+everybody as far as the tools have them:
 
 - Columns, types, ranges, null shares, patterns, unique key, row count: ours and Great Expectations, rule by rule.
   Evidently is given no rules: its documentation has it make tests out of a reference, within a tenth of each statistic.
@@ -130,7 +130,9 @@ class ValidationCost(BaseModel):
 
 def measure(tell: Callable[[str], None]) -> ValidationCost:
     """Measure; about ten minutes on two cores. `tell` receives one line a run."""
-    environments.ensure(ENVIRONMENT)
+    if not environments.is_ready(ENVIRONMENT):
+        tell(f"building the {ENVIRONMENT} environment")
+        environments.ensure(ENVIRONMENT)
     config = RetrainConfig(month=MONTH)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
