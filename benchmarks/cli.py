@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
-from benchmarks import core_cost, dataset, environments, locks, model_cli, replay, results
+from benchmarks import core_cost, dataset, environments, locks, model_cli, results
 from benchmarks import demo as main_job
 from benchmarks.display import Display
 from benchmarks.places import ARMS, ENVIRONMENT, RESULTS, ROOT, STATE, ArmName
@@ -134,9 +134,9 @@ def replay_command(
     save: Annotated[bool, typer.Option(help="Keep result and picture with the documents.")] = False,
 ) -> None:
     """Retrain as each month arrives, and draw what became of it; called again, it goes on where it stopped."""
-    result = replay.replay(err, on, first, last, of, state, port)
-    from benchmarks import timeline  # matplotlib takes a second to import
+    from benchmarks import replay, timeline  # scikit-learn, MLflow and matplotlib take seconds to import
 
+    result = replay.replay(err, on, first, last, of, state, port)
     png, html = timeline.save(result, (state or STATE) / on, GateConfig().min_auc_gain)
     if save:
         results.write(result, RESULTS / "replay.json")

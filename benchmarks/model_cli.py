@@ -133,7 +133,8 @@ def reproduce(
         _print_json(again.json_dict())
     else:
         verdict = "[green]the same model[/green]" if again.same else "[red]another model[/red]"
-        out.print(f"version {version} ({again.candidate}) from data version {again.data_version}: {verdict}")
+        line = f"version {version} ({again.candidate}) from data version {again.data_version}: {verdict}"
+        out.print(line, soft_wrap=True, highlight=False)
         out.print(f"recorded digest {again.digest}\nretrained       {again.digest_again}", highlight=False)
         out.print(f"largest difference of a holdout score: {again.largest_score_difference:g}", highlight=False)
         for line in again.differences:

@@ -6,12 +6,12 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING
 
 from shared.errors import DataError, StorageError
+
+if TYPE_CHECKING:  # the command line makes folders too, and should not wait for pandas
+    import pandas as pd
 
 
 def make_folder(folder: Path, *, empty: bool = False) -> Path:
@@ -48,6 +48,8 @@ def read_window(path: Path) -> pd.DataFrame:
     Raises:
         DataError: the file is missing or not readable as parquet.
     """
+    import pandas as pd
+
     try:
         return pd.read_parquet(path)
     except (OSError, ValueError) as error:  # pyarrow raises subclasses of both for a file that is cut or garbled
@@ -60,6 +62,9 @@ def read_window(path: Path) -> pd.DataFrame:
 
 def write_window(frame: pd.DataFrame, path: Path) -> None:
     """Write one window so that the same rows always give the same bytes (zstd; times in milliseconds)."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     schema = pa.Schema.from_pandas(frame, preserve_index=False)
     for number, field in enumerate(schema):
         if pa.types.is_timestamp(field.type):

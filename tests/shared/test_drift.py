@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from shared import drift
+from shared import config, data, drift, train
 from shared.config import RetrainConfig
 from shared.datasets.flights import DATASET as FLIGHTS
 
@@ -97,8 +97,8 @@ def test_a_reference_survives_its_way_through_json(months):
 def judged(scores, target, months, **limits):
     frame = months("2013-02")[list(FLIGHTS.features)].head(len(scores))
     reference = drift.reference(FLIGHTS, [frame]).model_copy(update={"scores": drift.histogram(np.linspace(0, 1, 999))})
-    config = RetrainConfig(month="2013-02", drift=limits)
-    return drift.judge(config, 7, reference, frame, scores, target)
+    settings_ = RetrainConfig(month="2013-02", drift=limits)
+    return drift.judge(settings_, 7, reference, frame, scores, target)
 
 
 def test_a_champion_that_still_fits_is_left_alone(months):
@@ -121,3 +121,37 @@ def test_scores_of_another_shape_ask_for_a_retraining(months):
     verdict = judged(scores, (np.arange(500) % 2).astype("int8"), months)
     assert verdict.retrain
     assert "the champion's scores have shifted" in verdict.reasons[0]
+
+
+@pytest.fixture(scope="module")
+def june_champion():
+    """Boosted trees trained on January to May, judged on June, on the whole real months."""
+    spec, candidate = FLIGHTS, config.HistGradientBoosting()
+    paths = [config.ROOT / spec.path(month) for month in spec.windows[:6]]
+    model = train.fit(candidate, spec, *data.load(spec, paths[:5], spec.features), seed=0)
+    reference = drift.reference(spec, [pd.read_parquet(path) for path in paths[:5]])
+    scores = drift.histogram(train.score(model, data.load(spec, paths[5:], spec.features)[0]))
+    return model, reference.model_copy(update={"scores": scores})
+
+
+def watched(june_champion, month):
+    model, reference = june_champion
+    rows, target = data.load(FLIGHTS, [config.ROOT / FLIGHTS.path(month)], FLIGHTS.features)
+    return drift.judge(RetrainConfig(month=month), 4, reference, rows, train.score(model, rows), target)
+
+
+def test_septembers_calm_asks_for_a_retraining(june_champion):
+    """The storms of summer end: one flight in seven is late, where the champion expects one in five or more."""
+    seen = watched(june_champion, "2013-09")
+    assert seen.retrain
+    assert seen.positive_rate < 0.15 < seen.mean_score - 0.05
+    assert any("positives" in reason for reason in seen.reasons)
+
+
+def test_august_is_left_alone_and_its_new_destinations_are_told(june_champion):
+    seen = watched(june_champion, "2013-08")
+    assert not seen.retrain
+    assert seen.novel["dest"]
+    assert any(f"never trained on: {', '.join(seen.novel['dest'])}" in line for line in seen.warnings)
+    assert any("temp has drifted" in note for note in seen.notes)  # the weather does that: no warning
+    assert not any("temp" in warning for warning in seen.warnings)

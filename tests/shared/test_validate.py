@@ -63,6 +63,7 @@ def test_wrong_values_are_refused(months):
     refuse(frame.assign(dow=np.int8(9)), "dow: .* rows break in_range")
     refuse(frame.assign(origin=frame["origin"].cat.rename_categories({"EWR": "LAX"})), "origin: every value must match")
     refuse(frame.assign(temp=np.float32("nan")), "temp: at most 10% may be missing")
+    refuse(frame.astype({"sched_dep_utc": "datetime64[ns]"}), "sched_dep_utc: must be in milliseconds")
     refuse(frame.head(100), "between 20000 and 60000 rows")
     refuse(frame, "local departure date within 2013-04", month="2013-04")
     twice = pd.concat([frame, frame.head(1)], ignore_index=True).astype(dict.fromkeys(FLIGHTS.categorical, "category"))

@@ -40,6 +40,11 @@ def _nulls(most: float) -> pa.Check:
     )
 
 
+def _milliseconds() -> pa.Check:
+    """Pandera takes one resolution of a time for another; the rows would be a thousand times as far apart."""
+    return pa.Check(lambda column: str(column.dtype) == "datetime64[ms]", error="must be in milliseconds")
+
+
 def unique_key(frame: pd.DataFrame) -> bool:
     """Is (scheduled departure, carrier, flight) unique? One sort of packed integers: pandera's own check is dearer."""
     minute = frame["sched_dep_utc"].to_numpy().astype("datetime64[m]").astype(np.int64)
@@ -62,10 +67,13 @@ def contract(window: str, rows: tuple[int, int]) -> pa.DataFrameSchema:
         return pa.Column(dtype, pa.Check.in_range(low, high))
 
     columns = {
-        "sched_dep_utc": pa.Column("datetime64[ms]"),
+        "sched_dep_utc": pa.Column("datetime64[ms]", _milliseconds()),
         "flight_date": pa.Column(
             "datetime64[ms]",
-            pa.Check.in_range(first, first + pd.offsets.MonthEnd(0), error=f"local departure date within {window}"),
+            [
+                _milliseconds(),
+                pa.Check.in_range(first, first + pd.offsets.MonthEnd(0), error=f"local departure date within {window}"),
+            ],
         ),
         "carrier": pa.Column(pa.Category, _codes("[0-9A-Z]{2}")),
         "origin": pa.Column(pa.Category, _codes("EWR|JFK|LGA")),
