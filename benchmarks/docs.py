@@ -32,7 +32,7 @@ def demo_environment() -> str:
     named = ", ".join(
         f"{name} {tools[name]}" for name in ("apache-airflow", "prefect", "kfp", "mlflow", "scikit-learn")
     )
-    return f"Measured on {_machine(result.environment)} with {named}; one run (n = 1)."
+    return f"Measured on {machine(result.environment)} with {named}; one run (n = 1)."
 
 
 def adapters() -> str:
@@ -56,7 +56,7 @@ def core_figures() -> str:
         *(_row(f"start: {name}", spent, "a new process") for name, spent in cost.import_s.items()),
         f"| creating the SQLite tracking store | {cost.create_store_s:.2f} | | once for each store |",
     ]
-    about = f"{cost.month}, {cost.training_rows:,} training rows, on {_machine(cost.environment)}"
+    about = f"{cost.month}, {cost.training_rows:,} training rows, on {machine(cost.environment)}"
     return "\n".join([*rows, "", f"{about}."])
 
 
@@ -111,7 +111,7 @@ def _demo() -> results.DemoResult:
     return results.DemoResult.model_validate_json((RESULTS / "demo.json").read_text())
 
 
-def _machine(environment: results.Environment) -> str:
+def machine(environment: results.Environment) -> str:
     where = f"{environment.cpus} x {environment.cpu}, {environment.memory_gib:.0f} GiB, {environment.os}"
     return f"{environment.date[:10]} ({where}, Python {environment.python}, commit {environment.commit[:12]})"
 

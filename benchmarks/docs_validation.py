@@ -17,7 +17,7 @@ def costs() -> str:
     ]
     rows += [_cost(each, ratio(result.costs, each.tool, each.case)) for each in result.costs]
     versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
-    return "\n".join([*rows, "", f"On {docs._machine(result.environment)} with {versions}."])
+    return "\n".join([*rows, "", f"On {docs.machine(result.environment)} with {versions}."])
 
 
 def findings() -> str:
