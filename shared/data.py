@@ -74,12 +74,13 @@ def _fetch(dvc: object, path: str, copy: Path) -> str:
 
 
 def _code_revision(dvc: object) -> str:
+    from dvc.exceptions import DvcException
     from scmrepo.exceptions import SCMError
 
     scm = dvc.repo.scm  # type: ignore[attr-defined]
     try:
         return str(scm.get_rev()) + ("-dirty" if scm.is_dirty(untracked_files=False) else "")
-    except (SCMError, AttributeError):  # an empty repository, or none at all
+    except (DvcException, SCMError, AttributeError):  # an empty repository, or none at all
         return "unknown"
 
 
