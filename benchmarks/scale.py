@@ -108,6 +108,7 @@ def measure(
     Raises:
         ConfigError: a number of rows makes no sense.
     """
+    environment = results.environment()
     for size in rows:
         tell(f"{size:,} flights: making them, unless they are there")
         scale_data.make(size, SEED, work / str(size), lambda month, count: None)
@@ -125,7 +126,7 @@ def measure(
                 tell(_line(sample))
     samples = [each for each in done if each.rows in rows and each.number < (times or repeats(each.rows))]
     result = ScaleResult(
-        environment=results.environment(),
+        environment=environment,
         versions=results.versions(ArmName.PLAIN),
         month=MONTH,
         seed=SEED,
@@ -206,19 +207,27 @@ def over_bare(samples: list[Sample], rows: int) -> float | None:
 
 def over_read(samples: list[Sample], rows: int) -> float | None:
     """Median over the pairs of one size: wall time of validation over that of reading the files once."""
-    read = seconds(samples, rows, "read")
-    validation = {
-        each.number: s.seconds for each in of(samples, rows, "core") for s in each.steps if s.name == "validate"
-    }
+    read, validation = seconds(samples, rows, "read"), validation_seconds(samples, rows)
     both = read.keys() & validation.keys()
     return median(validation[n] / read[n] for n in both) if both else None
 
 
 def over_frame(samples: list[Sample], rows: int, kind: Kind = "core") -> float | None:
     """Most memory beyond interpreter and libraries (median over the samples), in loaded training frames."""
-    frames = [each.measured.frame_bytes for each in of(samples, rows, "bare") if each.measured]
+    frame = frame_bytes(samples, rows)
     more = [each.measured.peak_bytes - each.measured.floor_bytes for each in of(samples, rows, kind) if each.measured]
-    return median(more) / frames[0] if more and frames and frames[0] else None
+    return median(more) / frame if more and frame else None
+
+
+def frame_bytes(samples: list[Sample], rows: int) -> int | None:
+    """Bytes of the loaded training frame of one size."""
+    return next((each.measured.frame_bytes for each in of(samples, rows, "bare") if each.measured), None)
+
+
+def validation_seconds(samples: list[Sample], rows: int) -> dict[int, float]:
+    """Wall time of validation in each retraining that succeeded, by its number."""
+    whole = [each for each in of(samples, rows, "core") if each.measured]
+    return {each.number: step.seconds for each in whole for step in each.steps if step.name == "validate"}
 
 
 def of(samples: list[Sample], rows: int, kind: Kind) -> list[Sample]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
+import logging
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,8 +79,8 @@ def _empty(out: Path) -> None:
 def _track(out: Path) -> None:
     from dvc.repo import Repo
 
-    with contextlib.redirect_stdout(sys.stderr):  # DVC says that it has made a repository
-        repo = Repo.init(str(out), no_scm=True, force=True)
+    logging.getLogger("dvc.repo.init").setLevel(logging.WARNING)  # it says on standard output that it has made one
+    repo = Repo.init(str(out), no_scm=True, force=True)
     try:
         repo.add(str(out / DATASET.folder))
     finally:

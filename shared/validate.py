@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -32,22 +33,27 @@ def validate_window(window: Window, out: Path) -> Report:
     """
     config = window.config
     make_folder(out, empty=True)
-    frames: dict[str, pd.DataFrame] = {}
+    rows: dict[str, int] = {}
     quarantined: dict[str, int] = {}
-    for month in [*config.train_months, config.month]:
-        source = window.data / f"{month}.parquet"
-        frame = read_window(source)
-        bad = impossible_rows(frame, month, config)
-        if len(bad):
-            frames[month] = frame.drop(index=bad)
-            quarantined[month] = len(bad)
-            write_window(frames[month], out / source.name)
-        else:
-            frames[month] = frame
-            link_or_copy(source, out / source.name)
-    reference = drift.reference(config.spec, [frames[month] for month in config.train_months])
+
+    def accepted(months: list[str]) -> Iterator[pd.DataFrame]:
+        for month in months:  # one whole month at a time: all of them may be more than the memory there is
+            source = window.data / f"{month}.parquet"
+            frame = read_window(source)
+            bad = impossible_rows(frame, month, config)
+            if len(bad):
+                frame = frame.drop(index=bad)
+                quarantined[month] = len(bad)
+                write_window(frame, out / source.name)
+            else:
+                link_or_copy(source, out / source.name)
+            rows[month] = len(frame)
+            yield frame
+
+    reference = drift.reference(config.spec, accepted(config.train_months))
     (out / drift.REFERENCE).write_text(reference.model_dump_json())
-    report = _report(frames, reference, quarantined, config)
+    [holdout] = accepted([config.month])
+    report = _report(holdout, rows, reference, quarantined, config)
     for line in report.warnings:
         log.warning("%s", line)
     return report
@@ -60,8 +66,12 @@ def impossible_rows(frame: pd.DataFrame, month: str, config: RetrainConfig) -> p
         DataError: any other breach of the contract, or more impossible rows than the config allows.
     """
     dataset, settings = config.spec, config.contract
+    rules, bounds = dataset.contract, settings.rows(dataset)
+    surely_kept = getattr(rules, "kept", None)
+    if surely_kept and surely_kept(frame, month, bounds):
+        return pd.Index([])
     try:
-        dataset.contract.contract(month, settings.rows(dataset)).validate(frame, lazy=True)
+        rules.contract(month, bounds).validate(frame, lazy=True)
     except pandera.errors.SchemaErrors as error:
         cases = error.failure_cases
         reading = cases["column"].isin(list(dataset.contract.RANGES)) & cases["check"].str.startswith("in_range")
@@ -105,11 +115,15 @@ def _told(cases: pd.DataFrame, frame: pd.DataFrame, dataset: Dataset) -> list[st
 
 
 def _report(
-    frames: dict[str, pd.DataFrame], reference: Reference, quarantined: dict[str, int], config: RetrainConfig
+    holdout: pd.DataFrame,
+    rows: dict[str, int],
+    reference: Reference,
+    quarantined: dict[str, int],
+    config: RetrainConfig,
 ) -> Report:
     """Compare the month that has arrived with the training months, feature by feature."""
     dataset, month = config.spec, config.month
-    shift = drift.compare(reference, frames[month])
+    shift = drift.compare(reference, holdout)
     warnings = [f"{each}: {count} rows set aside for an impossible reading" for each, count in quarantined.items()]
     notes: list[str] = []
     for name, values in shift.novel.items():
@@ -122,7 +136,7 @@ def _report(
             line = f"{month}: {name} has drifted (PSI {value:.2f})"
             (notes if name in dataset.restless else warnings).append(line)
     return Report(
-        rows={each: len(frame) for each, frame in frames.items()},
+        rows=rows,
         quarantined=quarantined,
         warnings=tuple(warnings),
         notes=tuple(notes),

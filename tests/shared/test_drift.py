@@ -121,3 +121,30 @@ def test_scores_of_another_shape_ask_for_a_retraining(months):
     verdict = judged(scores, (np.arange(500) % 2).astype("int8"), months)
     assert verdict.retrain
     assert "the champion's scores have shifted" in verdict.reasons[0]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int8", "int16", "int64"])
+def test_values_on_an_edge_are_counted_as_a_search_would_count_them(dtype):
+    rng = np.random.default_rng(0)
+    values = rng.integers(-100, 100, 1000).astype(dtype)
+    if dtype.startswith("float"):
+        values = values / np.asarray(7, dtype)
+        values[::9] = np.nan
+    known = values[~np.isnan(values)].astype("float64")
+    edges = np.unique([*known[:20], *np.nextafter(known[20:40], np.inf), *known[40:60] + 1e-12, -1e9, 1e9])
+    expected = np.bincount(np.searchsorted(edges, known, side="right"), minlength=len(edges) + 1)
+    counted = drift.histogram(values, tuple(edges.tolist()))
+    assert counted.counts == (*expected.tolist(), int(np.isnan(values).sum()))
+
+
+def test_a_long_reference_counts_every_row_between_edges_from_a_sample():
+    values = np.random.default_rng(0).normal(size=500_000).astype("float32")
+    counted = drift.histogram(values)
+    assert sum(counted.counts) == len(values)
+    assert np.asarray(counted.counts[:-1]) / len(values) == pytest.approx(np.full(10, 0.1), abs=0.01)
+
+
+def test_months_are_taken_one_by_one(months):
+    names = ["2013-01", "2013-02"]
+    each = drift.reference(FLIGHTS, (months(name) for name in names))
+    assert each == drift.reference(FLIGHTS, [months(name) for name in names])
