@@ -12,10 +12,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 from typer.core import TyperGroup
 
-from benchmarks import core_cost, dataset, environments, locks, results, scale, scale_data
+from benchmarks import core_cost, dataset, environments, locks, results, scale, scale_data, scale_docs, scale_plot
 from benchmarks import demo as main_job
 from benchmarks.display import Display
-from benchmarks.places import ARMS, ENVIRONMENT, RESULTS, STATE, ArmName
+from benchmarks.places import ARMS, ENVIRONMENT, RESULTS, ROOT, STATE, ArmName
 from benchmarks.retraining import make_configs, run
 from shared.errors import BakeoffError
 
@@ -55,6 +55,7 @@ err = Console(stderr=True)
 out = Console()
 if not out.is_terminal:
     out.width = 100  # a pipe or a file has no width to keep to
+PLOT = ROOT / "docs" / "images" / "scale.png"
 _COLUMNS = (
     TextColumn("{task.description}"),
     BarColumn(),
@@ -159,9 +160,13 @@ def bench_core(
 def bench_scale(
     rows: Annotated[list[int] | None, typer.Option(help="Only these sizes; give it once for each.")] = None,
     repeats: Annotated[int | None, typer.Option(min=1, help="Samples of each kind; by default 3 to 1 by size.")] = None,
-    save: Annotated[bool, typer.Option(help="Keep the result in benchmarks/results and draw the plot.")] = False,
+    save: Annotated[bool, typer.Option(help="Keep the result in benchmarks/results and draw its plot.")] = False,
+    plot: Annotated[bool, typer.Option("--plot", help="Only draw the plot of the kept result again.")] = False,
 ) -> None:
     """Cost against rows, 0.3 to 10 million: reading, bare fit and predict, the whole core; goes on where it stopped."""
+    if plot:
+        scale_plot.draw(scale_docs.read("scale"), PLOT)
+        return
     dataset.ensure()
     sizes = rows or list(scale.ROWS)
     minutes = scale.estimate_s(sizes, repeats) / 60
@@ -169,6 +174,7 @@ def bench_scale(
     result = scale.measure(sizes, lambda line: err.print(line, soft_wrap=True, highlight=False), repeats)
     if save:
         results.write(result, RESULTS / "scale.json")
+        scale_plot.draw(result, PLOT)
     print(result.model_dump_json(indent=2))
 
 

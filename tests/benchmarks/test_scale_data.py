@@ -11,7 +11,7 @@ from shared.config import parse_config
 from shared.datasets.flights import DATASET as FLIGHTS
 from shared.errors import ConfigError, StorageError
 
-ROWS = 50_000
+ROWS = 200_000
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,9 @@ from shared.datasets.flights.contract import RANGES
 from shared.errors import ConfigError, DataError
 from shared.files import read_window, write_window
 
-#: Below this a month has too few days for the gate; above, flight numbers run out (9,999 a carrier and minute).
-MIN_ROWS, MAX_ROWS = 50_000, 100_000_000
+#: Fewer, and a month has so few days that one with many cancellations breaks the contract; more, and flight numbers
+#: run out (9,999 a carrier and minute).
+MIN_ROWS, MAX_ROWS = 200_000, 100_000_000
 #: Standard deviation of a synthetic day's shift; the flights of one day share it, as they share the weather.
 _SHIFT = {"temp": 3.0, "humid": 4.0, "wind_dir": 15.0, "pressure": 2.0, "visib": 0.3}
 #: Standard deviation of the logarithm of its factor, for readings that must stay zero where they are zero.
@@ -36,7 +37,7 @@ def write(rows: int, seed: int, source: Path, out: Path) -> Iterator[tuple[str, 
     """Write all months, `rows` flights altogether, shared out as in the real data. One month is in memory at a time.
 
     Args:
-        rows: how many flights, in [50,000, 100,000,000].
+        rows: how many flights, in [200,000, 100,000,000].
         seed: of the days and the jitter.
         source: folder of the real months.
         out: folder to fill.

@@ -110,8 +110,8 @@ def test_the_impossible_readings_of_february_are_not_copied(months):
     assert scale.make_month(months("2013-02"), 60_000, 0)["wind_speed"].max() < 150
 
 
-@pytest.mark.parametrize("rows", [-1, 0, 49_999, 100_000_001])
+@pytest.mark.parametrize("rows", [-1, 0, 199_999, 100_000_001])
 def test_nonsense_numbers_of_rows_are_refused(rows, tmp_path):
-    with pytest.raises(ConfigError, match="choose from 50,000 to 100,000,000"):
+    with pytest.raises(ConfigError, match="choose from 200,000 to 100,000,000"):
         list(scale.write(rows, 0, SOURCE, tmp_path))
     assert not list(tmp_path.iterdir())
