@@ -40,7 +40,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="One real retraining pipeline, run by plain Python, Prefect, Airflow and Kubeflow, and measured.",
 )
-data_app = typer.Typer(no_args_is_help=True, help="The flights: build them, see that they are unchanged, or make millions of them.")
+data_app = typer.Typer(
+    no_args_is_help=True, help="The flights: build them, see that they are unchanged, or make millions of them."
+)
 app.add_typer(data_app, name="data")
 bench_app = typer.Typer(no_args_is_help=True, help="Measures, each written to a result file with its raw samples.")
 app.add_typer(bench_app, name="bench")

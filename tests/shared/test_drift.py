@@ -137,11 +137,18 @@ def test_values_on_an_edge_are_counted_as_a_search_would_count_them(dtype):
     assert counted.counts == (*expected.tolist(), int(np.isnan(values).sum()))
 
 
-def test_a_long_reference_counts_every_row_between_edges_from_a_sample():
-    values = np.random.default_rng(0).normal(size=500_000).astype("float32")
-    counted = drift.histogram(values)
-    assert sum(counted.counts) == len(values)
-    assert np.asarray(counted.counts[:-1]) / len(values) == pytest.approx(np.full(10, 0.1), abs=0.01)
+def test_a_long_reference_samples_numbers_evenly_and_counts_every_label(months):
+    names = ["2013-01", "2013-02", "2013-03"] * 4
+    long = drift.reference(FLIGHTS, (months(name) for name in names))
+    exact = drift.reference(FLIGHTS, [months(name) for name in names[:3]])
+    rows = sum(len(months(name)) for name in names)
+    assert rows > 200_000
+    for counted in long.numbers.values():
+        assert 100_000 <= sum(counted.counts) <= 200_000
+    assert all(sum(counts.values()) == rows for counts in long.labels.values())
+    shift = drift.compare(long, months("2013-04"))
+    for name, value in drift.compare(exact, months("2013-04")).psi.items():
+        assert shift.psi[name] == pytest.approx(value, abs=0.02)
 
 
 def test_months_are_taken_one_by_one(months):
