@@ -8,10 +8,11 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 from typer.core import TyperGroup
 
-from benchmarks import core_cost, dataset, environments, locks, model_cli, results
+from benchmarks import core_cost, dataset, environments, locks, model_cli, results, scale, scale_data
 from benchmarks import demo as main_job
 from benchmarks.display import Display
 from benchmarks.places import ARMS, ENVIRONMENT, RESULTS, ROOT, STATE, ArmName
@@ -41,7 +42,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="One real retraining pipeline, run by plain Python, Prefect, Airflow and Kubeflow, and measured.",
 )
-data_app = typer.Typer(no_args_is_help=True, help="The data sets: build them, or see that they are unchanged.")
+data_app = typer.Typer(
+    no_args_is_help=True, help="The data sets: build them, see that they are unchanged, or make millions of flights."
+)
 app.add_typer(data_app, name="data")
 bench_app = typer.Typer(no_args_is_help=True, help="Measures, each written to a result file with its raw samples.")
 app.add_typer(bench_app, name="bench")
@@ -56,6 +59,13 @@ err = Console(stderr=True)
 out = Console()
 if not out.is_terminal:
     out.width = 100  # a pipe or a file has no width to keep to
+PLOT = ROOT / "docs" / "images" / "scale.png"
+_COLUMNS = (
+    TextColumn("{task.description}"),
+    BarColumn(),
+    TextColumn("{task.percentage:3.0f} %"),
+    TimeRemainingColumn(),
+)
 
 
 @app.command()
@@ -205,6 +215,30 @@ def bench_validation(
     print(result.model_dump_json(indent=2))
 
 
+@bench_app.command("scale")
+def bench_scale(
+    rows: Annotated[list[int] | None, typer.Option(help="Only these sizes; give it once for each.")] = None,
+    repeats: Annotated[int | None, typer.Option(min=1, help="Samples of each kind; by default 3 to 1 by size.")] = None,
+    save: Annotated[bool, typer.Option(help="Keep the result in benchmarks/results and draw its plot.")] = False,
+    plot: Annotated[bool, typer.Option("--plot", help="Only draw the plot of the kept result again.")] = False,
+) -> None:
+    """Cost against rows, 0.3 to 10 million: reading, bare fit and predict, the whole core; goes on where it stopped."""
+    from benchmarks import scale_docs, scale_plot  # matplotlib takes a second to import
+
+    if plot:
+        scale_plot.draw(scale_docs.read("scale"), PLOT)
+        return
+    dataset.ensure()
+    sizes = rows or list(scale.ROWS)
+    minutes = scale.estimate_s(sizes, repeats) / 60
+    err.print(f"about {minutes:.0f} minutes; Ctrl-C stops it, and the same command goes on", highlight=False)
+    result = scale.measure(sizes, lambda line: err.print(line, soft_wrap=True, highlight=False), repeats)
+    if save:
+        results.write(result, RESULTS / "scale.json")
+        scale_plot.draw(result, PLOT)
+    print(result.model_dump_json(indent=2))
+
+
 @data_app.command("build")
 def data_build(force: Annotated[bool, typer.Option(help="Build anew even what is there.")] = False) -> None:
     """Build the files from the pinned packages, by `dvc repro`, and check them against dvc.lock."""
@@ -219,6 +253,35 @@ def data_check() -> None:
     for name, files, megabytes in dataset.summary():
         size = f"{files} files, {megabytes:.2f} MB"
         out.print(f"{name}: {size}, unchanged: data version {versions[name]}", highlight=False)
+
+
+@data_app.command("scale")
+def data_scale(
+    rows: Annotated[int, typer.Option(help="How many flights altogether, such as 10_000_000.")],
+    seed: Annotated[int, typer.Option(help="Of the days that are drawn and of their jitter.")] = 0,
+    to: Annotated[Path | None, typer.Option("--out", help="Folder to fill; by default .bakeoff/scale/ROWS.")] = None,
+) -> None:
+    """Make any number of flights out of the real ones, to measure time and memory on.
+
+    Every real day is drawn equally often and moved to a date of the same month, with weather and delays of its own. The
+    rows hold no more information than the real ones: never quote an accuracy on them. The folder is a DVC repository of
+    its own (data_repo).
+    """
+    dataset.ensure()
+    folder = (to or scale_data.folder_of(rows)).absolute()
+    with Progress(*_COLUMNS, console=err, disable=not err.is_terminal) as progress:
+        bar = progress.add_task(f"{rows:,} flights", total=rows)
+
+        def tell(month: str, count: int) -> None:
+            progress.advance(bar, count)
+            if not err.is_terminal:
+                err.print(f"{month}: {count:,} flights", highlight=False)
+
+        made = scale_data.make(rows, seed, folder, tell)
+    size = sum(path.stat().st_size for path in (folder / "data").rglob("*.parquet")) / 1e6
+    state = "made" if made else "are there already"
+    line = f"{rows:,} flights (seed {seed}, {size:.0f} MB) {state}: {folder}"
+    out.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def fail(message: str) -> NoReturn:

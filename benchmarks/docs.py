@@ -10,7 +10,7 @@ import subprocess
 import yaml
 from rich.console import Console
 
-from benchmarks import core_cost, demo, results
+from benchmarks import core_cost, demo, results, scale_docs
 from benchmarks.places import ADAPTER, ARMS, RESULTS, ROOT
 
 
@@ -58,6 +58,22 @@ def core_figures() -> str:
     ]
     about = f"{cost.month}, {cost.training_rows:,} training rows, on {machine(cost.environment)}"
     return "\n".join([*rows, "", f"{about}."])
+
+
+def scale_figures() -> str:
+    """The core's cost against rows, from its result file."""
+    result = scale_docs.read("scale")
+    tools = ", ".join(f"{name} {result.versions[name]}" for name in ("scikit-learn", "pandas", "pyarrow", "pandera"))
+    return "\n".join(
+        [scale_docs.table(result), "", scale_docs.unmet(result), "", f"On {machine(result.environment)}; {tools}."]
+    )
+
+
+def scale_steps() -> str:
+    """Each step of the largest size that was measured before and after the core was optimised."""
+    before, after = scale_docs.read("scale-before"), scale_docs.read("scale")
+    rows = max({*before.sizes} & {*after.sizes})
+    return scale_docs.steps(before, after, rows)
 
 
 def command_help(*command: str) -> str:

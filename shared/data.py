@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shared.config import RetrainConfig
@@ -74,12 +76,13 @@ def _fetch(dvc: object, path: str, copy: Path) -> str:
 
 
 def _code_revision(dvc: object) -> str:
+    from dvc.exceptions import DvcException
     from scmrepo.exceptions import SCMError
 
     scm = dvc.repo.scm  # type: ignore[attr-defined]
     try:
         return str(scm.get_rev()) + ("-dirty" if scm.is_dirty(untracked_files=False) else "")
-    except (SCMError, AttributeError):  # an empty repository, or none at all
+    except (DvcException, SCMError, AttributeError):  # an empty repository, or none at all
         return "unknown"
 
 
@@ -91,9 +94,8 @@ def load(dataset: Dataset, paths: list[Path], features: tuple[str, ...]) -> tupl
     Returns:
         Features, shape (n, len(features)), categories as pandas categories; target, shape (n,), 0 or 1.
     """
-    frame = pd.read_parquet(paths, columns=[*features, dataset.outcome])  # type: ignore[call-overload]
-    frame = frame[frame[dataset.outcome].notna()]
-    return frame[list(features)], dataset.positive(frame)
+    frame = _answered(dataset, paths, [*features, dataset.outcome])
+    return frame.drop(columns=dataset.outcome), dataset.positive(frame)
 
 
 def load_holdout(
@@ -101,6 +103,17 @@ def load_holdout(
 ) -> tuple[pd.DataFrame, NDArray[np.int8], NDArray[Any]]:
     """Read the holdout's columns, target and block of each row, in the same order as `load`."""
     wanted = list(dict.fromkeys(columns))
-    frame = pd.read_parquet(path, columns=list(dict.fromkeys([*wanted, dataset.outcome, dataset.block])))
-    frame = frame[frame[dataset.outcome].notna()]
+    frame = _answered(dataset, [path], list(dict.fromkeys([*wanted, dataset.outcome, dataset.block])))
     return frame[wanted], dataset.positive(frame), frame[dataset.block].to_numpy()
+
+
+def _answered(dataset: Dataset, paths: list[Path], columns: list[str]) -> pd.DataFrame:
+    """Read columns of the rows with an answer: Arrow leaves the others out while it reads, and keeps no second copy."""
+    frame: pd.DataFrame = pd.read_parquet(  # type: ignore[call-overload]  # of several files its stubs know nothing
+        paths,
+        columns=columns,
+        filters=~pc.field(dataset.outcome).is_null(nan_is_null=True),
+        to_pandas_kwargs={"split_blocks": True, "self_destruct": True},
+    )
+    pa.default_memory_pool().release_unused()  # else Arrow keeps what it decompressed, more than the frame itself
+    return frame

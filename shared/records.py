@@ -19,7 +19,7 @@ class Histogram(Record):
 class Reference(Record):
     """What a model was trained on, in counts small enough to be stored with it (`shared.drift`)."""
 
-    numbers: dict[str, Histogram]
+    numbers: dict[str, Histogram]  # of a sample where there are many rows
     labels: dict[str, dict[str, int]]  # feature -> value -> rows
     #: The model's scores of the holdout that it was judged on: scores of the training rows would flatter it.
     scores: Histogram | None = None

@@ -80,8 +80,9 @@ def fit_and_score(window: Window, candidate: config.Candidate) -> Fitted:
     names = settings.features(candidate)
     features, target = data.load(settings.spec, window.paths(settings.train_months), names)
     model = fit(candidate, settings.spec, features, target, settings.seed)
-    example, base_rate = features.head(5), float(target.mean())
-    del features, target  # the training months may be most of the memory there is
+    # A copy, because a view would keep all rows: the training months may be most of the memory there is.
+    example, base_rate = features.head(5).copy(), float(target.mean())
+    del features, target
     unseen, happened = data.load(settings.spec, window.paths([settings.month]), names)
     scores = score(model, unseen)
     reference = Reference.model_validate_json((window.data / REFERENCE).read_text())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -32,23 +33,31 @@ def validate_window(window: Window, out: Path) -> Report:
     """
     config = window.config
     make_folder(out, empty=True)
-    frames: dict[str, pd.DataFrame] = {}
+    rows: dict[str, int] = {}
     quarantined: dict[str, int] = {}
-    for month in [*config.train_months, config.month]:
-        source = window.data / f"{month}.parquet"
-        frame = read_window(source)
-        bad = impossible_rows(frame, month, config)
-        if len(bad):
-            frames[month] = frame.drop(index=bad)
-            quarantined[month] = len(bad)
-            write_window(frames[month], out / source.name)
-        else:
-            frames[month] = frame
-            link_or_copy(source, out / source.name)
-    _refuse_one_answer(config, frames)
-    reference = drift.reference(config.spec, [frames[month] for month in config.train_months])
+    answered: dict[str, tuple[int, int]] = {}  # rows with an answer, and positive ones
+
+    def accepted(months: list[str]) -> Iterator[pd.DataFrame]:
+        for month in months:  # one whole month at a time: all of them may be more than the memory there is
+            source = window.data / f"{month}.parquet"
+            frame = read_window(source)
+            bad = impossible_rows(frame, month, config)
+            if len(bad):
+                frame = frame.drop(index=bad)
+                quarantined[month] = len(bad)
+                write_window(frame, out / source.name)
+            else:
+                link_or_copy(source, out / source.name)
+            rows[month] = len(frame)
+            answers = frame[[config.spec.outcome]].dropna()
+            answered[month] = len(answers), int(config.spec.positive(answers).sum())
+            yield frame
+
+    reference = drift.reference(config.spec, accepted(config.train_months))
     (out / drift.REFERENCE).write_text(reference.model_dump_json())
-    report = _report(frames, reference, quarantined, config)
+    [holdout] = accepted([config.month])
+    _refuse_one_answer(config, answered, holdout)
+    report = _report(holdout, rows, reference, quarantined, config)
     for line in report.warnings:
         log.warning("%s", line)
     return report
@@ -61,8 +70,12 @@ def impossible_rows(frame: pd.DataFrame, month: str, config: RetrainConfig) -> p
         DataError: any other breach of the contract, or more impossible rows than the config allows.
     """
     dataset, settings = config.spec, config.contract
+    rules, bounds = dataset.contract, settings.rows(dataset)
+    surely_kept = getattr(rules, "kept", None)
+    if surely_kept and surely_kept(frame, month, bounds):
+        return pd.Index([])
     try:
-        dataset.contract.contract(month, settings.rows(dataset)).validate(frame, lazy=True)
+        rules.contract(month, bounds).validate(frame, lazy=True)
     except pandera.errors.SchemaErrors as error:
         cases = error.failure_cases
         reading = cases["column"].isin(list(dataset.contract.RANGES)) & cases["check"].str.startswith("in_range")
@@ -81,18 +94,16 @@ def impossible_rows(frame: pd.DataFrame, month: str, config: RetrainConfig) -> p
     return pd.Index([])
 
 
-def _refuse_one_answer(config: RetrainConfig, frames: dict[str, pd.DataFrame]) -> None:
+def _refuse_one_answer(config: RetrainConfig, answered: dict[str, tuple[int, int]], holdout: pd.DataFrame) -> None:
     """See that there is something to learn and something to judge by: both answers, and blocks to resample.
 
     Raises:
         DataError: the training windows or the holdout hold one answer only, or the holdout fewer than two blocks.
     """
     dataset, kind = config.spec, config.spec.window_is
-    answers = {month: frame[[dataset.outcome]].dropna() for month, frame in frames.items()}
-    positives = {month: int(dataset.positive(each).sum()) for month, each in answers.items()}
     fix = f"choose another {kind}, or make the data set's windows longer"
     for months in (config.train_months, [config.month]):
-        rows, found = sum(len(answers[month]) for month in months), sum(positives[month] for month in months)
+        rows, found = (sum(answered[month][part] for month in months) for part in (0, 1))
         if not 0 < found < rows:
             span = months[0] if len(months) == 1 else f"{months[0]} to {months[-1]}"
             raise DataError(
@@ -100,7 +111,7 @@ def _refuse_one_answer(config: RetrainConfig, frames: dict[str, pd.DataFrame]) -
                 where=dataset.path(months[-1]),
                 fix=fix,
             )
-    if frames[config.month].loc[answers[config.month].index, dataset.block].nunique() < 2:
+    if holdout.loc[holdout[dataset.outcome].notna(), dataset.block].nunique() < 2:
         raise DataError(
             f"{config.month} is a single block (column {dataset.block}): no bootstrap can judge a challenger on it",
             where=dataset.path(config.month),
@@ -133,11 +144,15 @@ def _told(cases: pd.DataFrame, frame: pd.DataFrame, dataset: Dataset) -> list[st
 
 
 def _report(
-    frames: dict[str, pd.DataFrame], reference: Reference, quarantined: dict[str, int], config: RetrainConfig
+    holdout: pd.DataFrame,
+    rows: dict[str, int],
+    reference: Reference,
+    quarantined: dict[str, int],
+    config: RetrainConfig,
 ) -> Report:
     """Compare the month that has arrived with the training months, feature by feature."""
     dataset, month = config.spec, config.month
-    shift = drift.compare(reference, frames[month])
+    shift = drift.compare(reference, holdout)
     warnings = [f"{each}: {count} rows set aside for an impossible reading" for each, count in quarantined.items()]
     notes: list[str] = []
     for name, values in shift.novel.items():
@@ -150,7 +165,7 @@ def _report(
             line = f"{month}: {name} has drifted (PSI {value:.2f})"
             (notes if name in dataset.restless else warnings).append(line)
     return Report(
-        rows={each: len(frame) for each, frame in frames.items()},
+        rows=rows,
         quarantined=quarantined,
         warnings=tuple(warnings),
         notes=tuple(notes),

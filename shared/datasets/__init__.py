@@ -2,6 +2,7 @@
 
     <name>/__init__.py   DATASET, a `Dataset`: columns, target, windows. Light, since orchestrators import it to parse.
     <name>/contract.py   contract(window, rows) -> a pandera schema, and RANGES of readings that are physically possible
+                         if pandera is too slow: kept(frame, window, rows), true only if the frame keeps that schema
     <name>/build.py      makes one parquet file a window; a stage of dvc.yaml runs it
 
 docs/your-own-pipeline.md walks through the replacement of the flights by data of your own.

@@ -128,3 +128,12 @@ def test_without_a_fitting_python_the_launcher_says_what_to_install(tmp_path):
     )
     assert done.returncode == 1
     assert "no Python 3.11, 3.12 or 3.13 on PATH" in done.stderr
+
+
+def test_a_nonsense_number_of_rows_is_told():
+    done, seconds = bakeoff("data", "scale", "--rows", "3_000")
+    assert done.returncode == 1
+    assert "3,000 rows cannot be made" in done.stderr
+    assert "choose from 200,000 to 100,000,000" in done.stderr
+    assert not (STATE / "scale" / "3000").exists()
+    assert seconds < 10

@@ -155,3 +155,37 @@ def test_august_is_left_alone_and_its_new_destinations_are_told(june_champion):
     assert any(f"never trained on: {', '.join(seen.novel['dest'])}" in line for line in seen.warnings)
     assert any("temp has drifted" in note for note in seen.notes)  # the weather does that: no warning
     assert not any("temp" in warning for warning in seen.warnings)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int8", "int16", "int64"])
+def test_values_on_an_edge_are_counted_as_a_search_would_count_them(dtype):
+    rng = np.random.default_rng(0)
+    values = rng.integers(-100, 100, 1000).astype(dtype)
+    if dtype.startswith("float"):
+        values = values / np.asarray(7, dtype)
+        values[::9] = np.nan
+    known = values[~np.isnan(values)].astype("float64")
+    edges = np.unique([*known[:20], *np.nextafter(known[20:40], np.inf), *known[40:60] + 1e-12, -1e9, 1e9])
+    expected = np.bincount(np.searchsorted(edges, known, side="right"), minlength=len(edges) + 1)
+    counted = drift.histogram(values, tuple(edges.tolist()))
+    assert counted.counts == (*expected.tolist(), int(np.isnan(values).sum()))
+
+
+def test_a_long_reference_samples_numbers_evenly_and_counts_every_label(months):
+    names = ["2013-01", "2013-02", "2013-03"] * 4
+    long = drift.reference(FLIGHTS, (months(name) for name in names))
+    exact = drift.reference(FLIGHTS, [months(name) for name in names[:3]])
+    rows = sum(len(months(name)) for name in names)
+    assert rows > 200_000
+    for counted in long.numbers.values():
+        assert 100_000 <= sum(counted.counts) <= 200_000
+    assert all(sum(counts.values()) == rows for counts in long.labels.values())
+    shift = drift.compare(long, months("2013-04"))
+    for name, value in drift.compare(exact, months("2013-04")).psi.items():
+        assert shift.psi[name] == pytest.approx(value, abs=0.02)
+
+
+def test_months_are_taken_one_by_one(months):
+    names = ["2013-01", "2013-02"]
+    each = drift.reference(FLIGHTS, (months(name) for name in names))
+    assert each == drift.reference(FLIGHTS, [months(name) for name in names])

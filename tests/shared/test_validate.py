@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pandera.errors
 import pytest
 
 from shared.config import ContractConfig, RetrainConfig
 from shared.datasets.flights import DATASET as FLIGHTS
+from shared.datasets.flights.contract import RANGES, contract, kept
 from shared.errors import DataError
 from shared.records import Window
 from shared.validate import impossible_rows, validate_window
@@ -141,3 +143,54 @@ def test_a_holdout_of_a_single_block_is_refused(make_config, small_repo, spoil, 
 
 def test_thresholds_come_from_the_config():
     assert RetrainConfig(month="2013-05").contract == ContractConfig()
+
+
+def spoilt(frame):
+    """Months that break the contract, each in one way."""
+    yield from (frame.drop(columns=name) for name in frame.columns)
+    yield frame.assign(tailnum="N1")
+    yield frame.iloc[:, [0, *range(len(frame.columns))]]
+    yield frame.head(100)
+    yield pd.concat([frame] * 3, ignore_index=True).astype(dict.fromkeys(FLIGHTS.categorical, "category"))
+    for name in ("flight", "dep_min", "block_min", "dow", "distance"):
+        yield frame.assign(**{name: frame[name].astype("int32")})
+        yield with_cell(frame, name, -1)
+    for name, (low, high) in RANGES.items():
+        yield with_cell(frame, name, low - 0.1)
+        yield with_cell(frame, name, high + 0.1)
+        yield frame.assign(**{name: np.float32("nan")})
+        yield frame.assign(**{name: frame[name].astype("float64")})
+    yield frame.assign(arr_delay=np.float32("nan"))
+    for name in ("sched_dep_utc", "flight_date"):
+        yield with_cell(frame, name, pd.NaT)
+    yield with_cell(frame, "flight_date", pd.Timestamp("2013-04-01"))
+    yield with_cell(frame, "flight_date", pd.Timestamp("2013-02-28"))
+    for name in FLIGHTS.categorical:
+        yield with_cell(frame, name, None)
+        yield frame.assign(**{name: frame[name].astype("str")})
+        yield frame.assign(**{name: frame[name].cat.rename_categories({frame[name].iloc[0]: "?"})})
+    twice = pd.concat([frame, frame.head(1)], ignore_index=True)
+    yield twice.astype(dict.fromkeys(FLIGHTS.categorical, "category"))
+
+
+def with_cell(frame, name, value):
+    changed = frame.copy()
+    changed.loc[changed.index[7], name] = value
+    return changed.astype({name: frame[name].dtype})
+
+
+def test_the_quick_check_lets_nothing_pass_that_pandera_refuses(months):
+    frame = months("2013-03")
+    rows = CONFIG.contract.rows(FLIGHTS)
+    assert kept(frame, "2013-03", rows)
+    assert kept(frame.sample(frac=1, random_state=0), "2013-03", rows)
+    for broken in spoilt(frame):
+        assert not kept(broken, "2013-03", rows)
+        with pytest.raises(pandera.errors.SchemaErrors):
+            contract("2013-03", rows).validate(broken, lazy=True)
+
+
+def test_the_quick_check_passes_every_real_month_that_pandera_passes(months):
+    for month in FLIGHTS.windows:
+        rows = CONFIG.contract.rows(FLIGHTS)
+        assert kept(months(month), month, rows) == (month != "2013-02")  # it holds two impossible wind speeds
