@@ -9,13 +9,14 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from benchmarks import dataset, stores
 from benchmarks.places import ArmName
 from shared import datasets
 from shared.config import RetrainConfig
-from shared.errors import StorageError
+from shared.errors import DataError, StorageError
 
 On = Annotated[ArmName, typer.Option(help="Which arm's tracking store.")]
 State = Annotated[Path | None, typer.Option(help="Folder that the store is below; by default .bakeoff.")]
@@ -53,7 +54,7 @@ def history(
         table.add_column(name, no_wrap=name != "reason")
     for entry in entries:
         champion = "" if entry.champion is None else f"version {entry.champion}"
-        table.add_row(entry.time[:19], entry.month, entry.event, champion, entry.orchestrator, entry.reason)
+        table.add_row(entry.time[:19], entry.month, entry.event, champion, entry.orchestrator, escape(entry.reason))
     out.print(table)
     present = registry.champion(config)
     out.print(
@@ -71,9 +72,9 @@ def rollback(
     json: Json = False,
 ) -> None:
     """Make the former champion champion again."""
-    from shared import registry
+    from shared import promotion
 
-    entry = registry.rollback(stores.existing(on, state, tracking_uri, of), to, reason)
+    entry = promotion.rollback(stores.existing(on, state, tracking_uri, of), to, reason)
     if json:
         _print_json(entry.json_dict())
     else:
@@ -97,7 +98,7 @@ def lineage(
         return
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for name, value in found.items():
-        table.add_row(name.replace("_", " "), _flat(value))
+        table.add_row(name.replace("_", " "), escape(_flat(value)))
     out.print(table)
 
 
@@ -195,8 +196,11 @@ def predict(
 
     if to is not None and to.suffix not in (".csv", ".parquet"):
         raise StorageError("predictions are written as CSV or parquet", where=str(to), fix="name it .csv or .parquet")
-    rows = serving.read_rows(file)
-    scores, version = serving.predict(stores.existing(on, state, tracking_uri, of), rows, alias)
+    store = stores.existing(on, state, tracking_uri, of)
+    rows = serving.read_rows(file, store.spec)
+    if "score" in rows.columns:
+        raise DataError("the file has a column score already", where=str(file), fix="rename it")
+    scores, version = serving.predict(store, rows, alias)
     result = rows.assign(score=scores)
     try:
         if to is None:

@@ -1,7 +1,7 @@
 """Replay: retrain as each month arrives, and set the gated champion beside what else a team might do.
 
-Each of the others follows a rule that needs no gate: never retrain; promote every challenger; train on the last month
-alone and promote that. All are in use in a month that they were not trained on, as the champion is, and with its delay:
+Each of the others follows a rule that needs no gate: never retrain; promote every challenger; train the same candidates
+on the last month alone and promote the better one. All are in use in a month that they were not trained on, as the champion is, and with its delay:
 what was trained when a month arrived is in use when the next one does.
 """
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.table import Table
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.pipeline import Pipeline
 
 from benchmarks import dataset, results, stores
@@ -26,7 +26,7 @@ from benchmarks.display import Display
 from benchmarks.places import STATE, ArmName
 from benchmarks.retraining import make_configs, run
 from shared import data, datasets, gate, monitor, registry, tracking, train
-from shared.config import HistGradientBoosting, RetrainConfig
+from shared.config import RetrainConfig
 from shared.errors import ConfigError
 from shared.ledger import Entry
 from shared.records import Verdict
@@ -66,6 +66,8 @@ class Month(BaseModel):
     mean_score: float | None = None
     score_psi: float | None = None
     model_digest: str | None = None
+    #: The month's rows are no longer those of its verdict.
+    data_changed: bool = False
     error: str | None = None
 
 
@@ -81,7 +83,7 @@ class Replay(BaseModel):
     versions: dict[str, str]
     tracking_uri: str
     retrainings: list[Month]
-    #: Means over the months in which all three were in use.
+    #: Means over the months in which there was a model in use by every rule.
     mean_auc: dict[str, float]
     status: results.Status
 
@@ -185,34 +187,43 @@ def timeline(
         folder = Path(name) / "months"
         there = [config.month for config in configs if config.month in judged]
         if there:
-            data.fetch_window(base, folder, [*base.train_months, *there])
+            data.fetch_window(base, folder, [each for each in base.spec.windows if each <= there[-1]])
         for config in configs:
             if config.month not in judged:
                 cause = errors.get(config.month) or "it was never run"
                 rows.append(Month(month=config.month, status="failed", error=cause))
                 continue
             entry, verdict = judged[config.month]
+            row = _row(entry, verdict, seconds.get(config.month))
             features, target = monitor.accepted_rows(config, config.month, folder)
-            alone = _last_month_alone(config, folder)
-            rows.append(
-                _row(entry, verdict, seconds.get(config.month)).model_copy(
-                    update={
-                        "frozen_auc": _auc(frozen, features, target) if verdict.champion_version else None,
-                        "every_auc": _auc(every, features, target),
-                        "last_month_auc": _auc(last_month, features, target),
-                        "last_month_passes": _passes(config, verdict, alone, folder),
-                    }
-                )
-            )
-            every, last_month = registry.load_uri(config, verdict.challenger.model_uri), alone
+            challenger = registry.load_uri(config, verdict.challenger.model_uri)
+            if _auc(challenger, features, target) != verdict.challenger.auc:
+                rows.append(row.model_copy(update={"data_changed": True}))  # no other rule can be set beside its figures
+                every = last_month = None
+                continue
+            alone = _last_month_alone(config, folder, features, target)
+            others = {
+                "frozen_auc": _auc(frozen, features, target) if verdict.champion_version else None,
+                "every_auc": _auc(every, features, target),
+                "last_month_auc": _auc(last_month, features, target),
+                "last_month_passes": _passes(config, verdict, alone, folder),
+            }
+            rows.append(row.model_copy(update=others))
+            every, last_month = challenger, alone
     return rows
 
 
-def _last_month_alone(config: RetrainConfig, folder: Path) -> Model:
-    """The boosted trees, trained on nothing but the month before the one that has arrived."""
+def _last_month_alone(
+    config: RetrainConfig, folder: Path, features: pd.DataFrame, target: NDArray[np.int8]
+) -> Model:
+    """The candidates, trained on nothing but the month before the one that has arrived, and the best of them on it."""
     spec = config.spec
-    features, target = monitor.accepted_rows(config, config.train_months[-1], folder)
-    return train.fit(HistGradientBoosting(), spec, features, target, config.seed), spec.features
+    rows, answers = monitor.accepted_rows(config, config.train_months[-1], folder)
+    models: list[Model] = []
+    for candidate in config.candidates:
+        names = config.features(candidate)
+        models.append((train.fit(candidate, spec, rows[list(names)], answers, config.seed), names))
+    return min(models, key=lambda model: float(log_loss(target, _score(model, features))))
 
 
 def _auc(model: Model | None, features: pd.DataFrame, target: NDArray[np.int8]) -> float | None:
@@ -238,7 +249,8 @@ def _passes(config: RetrainConfig, verdict: Verdict, challenger: Model, folder: 
         target,
         gate.block_codes(blocks),
         replicates=config.gate.replicates,
-        confidence=config.gate.confidence,
+        confidence=config.gate_confidence,
+        guard_confidence=config.gate.confidence,
         seed=config.seed,
     )
     return gate.passes(result, min_auc_gain=config.gate.min_auc_gain)
@@ -316,4 +328,9 @@ def summary(result: Replay) -> list[str]:
         lines.append("mean AUC in use: " + "; ".join(f"{name} {value:.3f}" for name, value in result.mean_auc.items()))
     if tried:
         lines.append(f"of {len(tried)} challengers trained on the last month alone, the gate lets {sum(tried)} pass")
+    lines += [
+        f"{row.month}: the data have changed since its verdict, so only the champion and the challenger are shown"
+        for row in done
+        if row.data_changed
+    ]
     return [*lines, *(f"{row.month} failed: {row.error}" for row in result.retrainings if row.error)]

@@ -63,6 +63,16 @@ def reference(dataset: Dataset, frames: Iterable[pd.DataFrame]) -> Reference:
     )
 
 
+def only(reference: Reference, features: tuple[str, ...]) -> Reference:
+    """The part of a reference that a model with these features was trained on."""
+    return reference.model_copy(
+        update={
+            "numbers": {name: each for name, each in reference.numbers.items() if name in features},
+            "labels": {name: each for name, each in reference.labels.items() if name in features},
+        }
+    )
+
+
 def _counts(column: pd.Series) -> dict[str, int]:
     return {str(value): int(count) for value, count in column.value_counts(sort=False).items() if count}
 

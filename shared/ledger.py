@@ -14,14 +14,15 @@ from typing import Any, Literal
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from shared.config import Record
 from shared.errors import RegistryError
 
 _PREFIX, _LAST = "log.", "log.last"
 
-Event = Literal["promoted", "rejected", "rolled back", "repaired"]
+#: `moved`: the alias is elsewhere than the log says, and no run of this pipeline has put it there.
+Event = Literal["promoted", "rejected", "rolled back", "moved", "repaired"]
 
 
 class Entry(Record):
@@ -45,19 +46,6 @@ class Entry(Record):
     evidence: dict[str, float] = Field(default_factory=dict)
     #: Of a repair: the entries that were found damaged, and the digest of what was found in their place.
     damaged: dict[int, str] = Field(default_factory=dict)
-    digest: str = ""
-
-    def sealed(self) -> Entry:
-        """The entry with its digest."""
-        return self.model_copy(update={"digest": self._seal()})
-
-    def is_sound(self) -> bool:
-        """Is it what was written?"""
-        return self.digest == self._seal()
-
-    def _seal(self) -> str:
-        content = self.model_dump(mode="json", exclude={"digest"})
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def read(client: MlflowClient, model_name: str) -> list[Entry]:
@@ -107,7 +95,7 @@ def champions(entries: list[Entry]) -> list[int]:
             if entry.former is not None and entry.former not in stack:
                 stack.append(entry.former)  # its own entry was set aside, or the alias was moved by hand
             stack.append(entry.champion)
-        elif entry.event == "rolled back" and entry.champion is not None:
+        elif entry.event in ("rolled back", "moved") and entry.champion is not None:
             if entry.champion in stack:
                 del stack[stack.index(entry.champion) + 1 :]
             else:
@@ -117,15 +105,33 @@ def champions(entries: list[Entry]) -> list[int]:
 
 def _entry(event: Event, reason: str, **fields: Any) -> Entry:
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return Entry(number=0, time=now, event=event, reason=reason, **fields)
+    return Entry.model_validate({"number": 0, "time": now, "event": event, "reason": reason, **fields})
 
 
 def _write(client: MlflowClient, model_name: str, entries: list[Entry], entry: Entry, last: int = 0) -> Entry:
     number = max(entries[-1].number if entries else 0, last) + 1
-    entry = entry.model_copy(update={"number": number}).sealed()
-    client.set_registered_model_tag(model_name, f"{_PREFIX}{number:04d}", entry.model_dump_json())
+    entry = entry.model_copy(update={"number": number})
+    content = entry.model_dump(mode="json")
+    text = json.dumps({**content, "digest": _seal(content)})
+    client.set_registered_model_tag(model_name, f"{_PREFIX}{number:04d}", text)
     client.set_registered_model_tag(model_name, _LAST, str(number))
     return entry
+
+
+def _seal(content: dict[str, Any]) -> str:
+    """Digest of what is stored, not of what this release makes of it: a later one may know more fields."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _unseal(text: str, number: int) -> Entry | None:
+    """The entry, or None when it is not what was written."""
+    try:
+        content = json.loads(text)
+        if content.pop("digest") != _seal(content) or content["number"] != number:
+            return None
+        return Entry.model_validate({name: value for name, value in content.items() if name in Entry.model_fields})
+    except (ValueError, KeyError, TypeError, AttributeError):  # no JSON, or of another shape
+        return None
 
 
 def _scan(client: MlflowClient, model_name: str) -> tuple[list[Entry], dict[int, str]]:
@@ -147,13 +153,9 @@ def _scan(client: MlflowClient, model_name: str) -> tuple[list[Entry], dict[int,
     damaged: dict[int, str] = {}
     for number in range(1, count + 1):
         text = texts.get(number, "")
-        try:
-            entry = Entry.model_validate_json(text)
-            sound = entry.is_sound() and entry.number == number
-        except ValidationError:
-            sound = False
-        if sound:
-            entries.append(entry)
-        else:
+        entry = _unseal(text, number)
+        if entry is None:
             damaged[number] = hashlib.sha256(text.encode()).hexdigest() if text else ""
+        else:
+            entries.append(entry)
     return entries, damaged

@@ -32,7 +32,7 @@ class Lineage(Record):
     month: str
     train_months: str
     data_version: str
-    code_version: str  # git commit, `-dirty` when the work tree differed from it
+    code_version: str  # git commit of the repository with the data; `-dirty` when the work tree differed from it
     orchestrator: str
     orchestrator_run: str
     retraining: str  # MLflow's parent run
@@ -100,7 +100,7 @@ def lineage(config: StoreConfig, number: int) -> Lineage:
         champion_until=until,
         serving_check=version.tags.get("serving_check", "not made"),
         config=_artifact(run.info.run_id, CONFIG),
-        software=_artifact(run.info.run_id, SOFTWARE),
+        software=_software(run.info.run_id),
     )
 
 
@@ -128,6 +128,13 @@ def _artifact(run_id: str, name: str) -> dict[str, Any]:
         return found
 
 
+def _software(run_id: str) -> dict[str, str]:
+    try:
+        return _artifact(run_id, SOFTWARE)
+    except RegistryError:  # a version of an older release, which did not write it down
+        return {}
+
+
 def _ancestors(entries: list[ledger.Entry], number: int) -> tuple[int, ...]:
     beaten = {entry.champion: entry.former for entry in entries if entry.event == "promoted"}
     chain: list[int] = []
@@ -139,7 +146,7 @@ def _ancestors(entries: list[ledger.Entry], number: int) -> tuple[int, ...]:
 
 
 def _reign(entries: list[ledger.Entry], number: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    moves = [entry for entry in entries if entry.event in ("promoted", "rolled back")]
+    moves = [entry for entry in entries if entry.event in ("promoted", "rolled back", "moved")]
     since = tuple(entry.time for entry in moves if entry.champion == number)
     return since, tuple(entry.time for entry in moves if entry.former == number)
 
@@ -177,7 +184,9 @@ def reproduce(config: StoreConfig, number: int, folder: Path, data_repo: str | N
         f"{name} {was}, now {now.get(name)}" for name, was in origin.software.items() if now.get(name) != was
     ]
     if code != origin.code_version:
-        differences.append(f"code {origin.code_version[:12]}, now {code[:12]}")
+        differences.append(f"code {origin.code_version}, now {code}")
+    elif code.endswith("-dirty"):
+        differences.append("the work tree has changes that no commit holds, now as then: they may not be the same")
     return Reproduction(
         version=number,
         candidate=origin.candidate,

@@ -12,7 +12,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -21,10 +21,11 @@ from shared.errors import TrackingError
 
 log = logging.getLogger(__name__)
 
-#: Seconds that a lock may be held before its holder is taken for dead (killed in the middle of a promotion).
+#: Seconds that one waits on the same holder before it is taken for dead (killed in the middle of a promotion). By the
+#: waiter's own clock: the server's may differ.
 STALE_S = 60.0
-#: Seconds that others wait for it: longer, so that a dead holder stops nobody.
-PATIENCE_S = 90.0
+#: Seconds that one waits in all.
+PATIENCE_S = 180.0
 _POLL_S = 0.1
 
 
@@ -39,9 +40,15 @@ def hold(client: MlflowClient, model_name: str) -> Iterator[Callable[[], None]]:
         TrackingError: somebody else holds it, for longer than one waits.
     """
     name, owner = f"{model_name}-lock", uuid.uuid4().hex
-    deadline = time.monotonic() + PATIENCE_S
+    start = time.monotonic()
+    holder, since = None, start
     while not _take(client, name, owner):
-        if time.monotonic() > deadline:
+        now, present = time.monotonic(), _owner(client, name)
+        if present != holder:
+            holder, since = present, now
+        elif holder is not None and now - since > STALE_S:
+            _break(client, name, holder)
+        if now - start > PATIENCE_S:
             raise TrackingError(
                 f"another retraining has been promoting for more than {PATIENCE_S:.0f} s",
                 where=f"registered model {name}",
@@ -71,8 +78,7 @@ def _take(client: MlflowClient, name: str, owner: str) -> bool:
         # MLflow looks at the one that is in the way, which may have gone again by then.
         if error.error_code not in ("RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"):
             raise
-        _break_if_stale(client, name)
-        return False
+        return _owner(client, name) == owner  # a lost answer makes the client ask again for what it has been given
     return True
 
 
@@ -85,19 +91,10 @@ def _owner(client: MlflowClient, name: str) -> str | None:
         raise
 
 
-def _break_if_stale(client: MlflowClient, name: str) -> None:
-    try:
-        held = client.get_registered_model(name)
-        if time.time() - held.creation_timestamp / 1000 < STALE_S:
-            return
-        # Renamed before it is deleted: another may have found it stale too, and have taken it in the meantime.
-        aside = f"{name}-{uuid.uuid4().hex}"
-        client.rename_registered_model(name, aside)
-        if _owner(client, aside) != held.tags.get("owner"):
-            client.rename_registered_model(aside, name)
-            return
-        log.warning("a promotion was cut off more than %.0f s ago: its lock is removed", STALE_S)
-        client.delete_registered_model(aside)
-    except MlflowException as error:
-        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS"):
-            raise
+def _break(client: MlflowClient, name: str, holder: str) -> None:
+    """Remove a dead holder's lock. Were one taken in this very moment, its holder would find out before its move."""
+    if _owner(client, name) != holder:
+        return
+    log.warning("a promotion was cut off more than %.0f s ago: its lock is removed", STALE_S)
+    with suppress(MlflowException):  # another waiter was faster
+        client.delete_registered_model(name)

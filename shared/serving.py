@@ -8,17 +8,20 @@ from typing import Any
 import mlflow
 import numpy as np
 import pandas as pd
+import requests
 from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
+from sqlalchemy.exc import SQLAlchemyError
 
 from shared import data
 from shared.config import StoreConfig
 from shared.datasets import Dataset
 from shared.errors import DataError, RegistryError
 from shared.records import Trained, Window
-from shared.tracking import as_request, connect, explained, holdout_scores
+from shared.tracking import PASSING, as_request, connect, explained, holdout_scores
 
 _CHECKED_ROWS = 20
+_TAG, _PASSED = "serving_check", "passed"
 #: Callers send float64, training reads float32: the linear model's last bits differ.
 _TOLERANCE = 1e-5
 
@@ -32,25 +35,62 @@ def check(window: Window, trained: Trained, number: int, alias: str) -> None:
     """
     config = window.config
     features = next(config.features(each) for each in config.candidates if each.name == trained.candidate)
-    rows, _ = data.load(config.spec, window.paths([config.month]), features)
+    try:
+        rows, _ = data.load(config.spec, window.paths([config.month]), features)
+    except OSError as error:
+        raise DataError(
+            f"the holdout is gone: {error}", where=str(window.data), fix="start the retraining again from ingest"
+        ) from error
     some = np.linspace(0, len(rows) - 1, _CHECKED_ROWS).astype(int)
     expected = holdout_scores(config, trained)[some]
     client = connect(config)
+    cause = ""
     try:
         found = _score(f"models:/{config.model_name}@{alias}", as_request(config.spec, rows.iloc[some]))
         worst = float(np.abs(found - expected).max())
-        cause = "" if worst <= _TOLERANCE else f"scores differ by up to {worst:.2g} from those of training"
+        if not worst <= _TOLERANCE:  # not a number is no agreement either
+            cause = f"scores differ by up to {worst:.2g} from those of training"
     except Exception as error:  # whatever keeps it from serving, its callers would meet too
+        if _may_pass(error):
+            raise
         cause = f"{type(error).__name__}: {str(error).splitlines()[0]}"
-    client.set_model_version_tag(config.model_name, str(number), "serving_check", cause or "passed")
+    client.set_model_version_tag(config.model_name, str(number), _TAG, cause or _PASSED)
     if cause:
         client.delete_registered_model_alias(config.model_name, alias)
-        raise RegistryError(
-            f"version {number} does not serve what was trained: {cause}",
-            where=f"models:/{config.model_name}/{number}",
-            fix="see that the model's libraries are those it was trained with (its requirements.txt); "
-            "the champion is as it was",
-        )
+        raise _does_not_serve(config, number, cause)
+
+
+@explained
+def require_that_it_serves(config: StoreConfig, number: int) -> None:
+    """See that a version can be loaded as a caller does, and did not fail its check.
+
+    Raises:
+        RegistryError: it cannot, or did.
+    """
+    told = connect(config).get_model_version(config.model_name, str(number)).tags.get(_TAG, _PASSED)
+    if told != _PASSED:
+        raise _does_not_serve(config, number, told)
+    try:
+        mlflow.pyfunc.load_model(f"models:/{config.model_name}/{number}")
+    except Exception as error:
+        if _may_pass(error):
+            raise
+        raise _does_not_serve(config, number, f"{type(error).__name__}: {str(error).splitlines()[0]}") from error
+
+
+def _may_pass(error: Exception) -> bool:
+    """Is it the store that does not answer, and not the model?"""
+    lost = isinstance(error, requests.RequestException | SQLAlchemyError)
+    return lost or (isinstance(error, MlflowException) and error.error_code in PASSING)
+
+
+def _does_not_serve(config: StoreConfig, number: int, cause: str) -> RegistryError:
+    return RegistryError(
+        f"version {number} does not serve what was trained: {cause}",
+        where=f"models:/{config.model_name}/{number}",
+        fix="see that the model's libraries are those it was trained with (its requirements.txt); "
+        "the champion is as it was",
+    )
 
 
 def _score(uri: str, rows: pd.DataFrame) -> NDArray[np.float64]:
@@ -87,17 +127,20 @@ def predict(config: StoreConfig, rows: pd.DataFrame, alias: str = "champion") ->
     return _score(uri, conform(config.spec, rows, names)), int(version.version)
 
 
-def read_rows(path: Path) -> pd.DataFrame:
-    """Read a CSV or parquet file.
+def read_rows(path: Path, dataset: Dataset) -> pd.DataFrame:
+    """Read a CSV or parquet file; the labels of a CSV stay as they are written.
 
     Raises:
         DataError: there is no such file, it is of another kind, it cannot be read or has no rows.
     """
-    readers: dict[str, Any] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
     try:
-        rows: pd.DataFrame = readers[path.suffix.lower()](path)
-    except KeyError:
-        raise DataError("neither a CSV nor a parquet file", where=str(path), fix="name it .csv or .parquet") from None
+        match path.suffix.lower():
+            case ".csv":
+                rows = pd.read_csv(path, converters=dict.fromkeys(dataset.categorical, str.strip))
+            case ".parquet":
+                rows = pd.read_parquet(path)
+            case _:
+                raise DataError("neither a CSV nor a parquet file", where=str(path), fix="name it .csv or .parquet")
     except (OSError, ValueError) as error:  # pandas' and pyarrow's own errors are ValueErrors
         raise DataError(
             f"the file cannot be read: {str(error).splitlines()[0]}", where=str(path), fix="correct the file"
@@ -111,32 +154,48 @@ def conform(dataset: Dataset, rows: pd.DataFrame, names: list[str]) -> pd.DataFr
     """The rows with a model's features only, in its order and types.
 
     Raises:
-        DataError: naming every column that is missing, or holds what is no number or no label.
+        DataError: naming every column that is missing, is there twice, or holds what is no number or no label.
     """
     faults = []
     if missing := [name for name in names if name not in rows.columns]:
         faults.append(f"column {', '.join(missing)} is missing")
+    if twice := [name for name in names if list(rows.columns).count(name) > 1]:
+        faults.append(f"column {', '.join(twice)} is there more than once")
     kept: dict[str, Any] = {}
     for name in names:
-        if name in missing:
-            continue
-        column = rows[name]
-        if name in dataset.categorical:
-            if pd.api.types.is_numeric_dtype(column.dtype) and not column.isna().all():
-                faults.append(f"column {name} holds numbers such as {column.dropna().iloc[0]}, not labels")
-            elif column.isna().any():
-                faults.append(f"column {name} is empty in {column.isna().sum()} rows")
-            kept[name] = column.astype("str")
-        else:
-            numbers = pd.to_numeric(column, errors="coerce")
-            if (wrong := column[numbers.isna() & column.notna()]).size:
-                faults.append(f"column {name} holds {wrong.iloc[0]!r} in row {wrong.index[0]}, which is no number")
-            kept[name] = numbers.astype("float64")
+        if name not in (*missing, *twice):
+            of_kind = _labels if name in dataset.categorical else _numbers
+            kept[name], fault = of_kind(rows[name])
+            faults += [f"column {name} {fault}"] if fault else []
     if faults:
+        labels = [each for each in names if each in dataset.categorical]
         raise DataError(
             f"the rows are not what the model takes: {'; '.join(faults)}",
             where="input file",
             fix=f"give it the columns {', '.join(names)}; numbers may be missing, labels "
-            f"({', '.join(each for each in names if each in dataset.categorical) or 'none'}) may not",
+            f"({', '.join(labels) or 'none'}) may not",
         )
     return pd.DataFrame(kept)[names]
+
+
+def _labels(column: pd.Series) -> tuple[pd.Series, str]:
+    """A column of labels as strings, and what is wrong with it."""
+    known = column.dropna()
+    if not known.map(lambda value: isinstance(value, str)).all():
+        wrong = next(value for value in known if not isinstance(value, str))
+        return column, f"holds {wrong!r}, which is no label"
+    if empty := int((column.isna() | (column == "")).sum()):
+        return column, f"is empty in {empty} rows"
+    return column.astype("str"), ""
+
+
+def _numbers(column: pd.Series) -> tuple[pd.Series, str]:
+    """A column of numbers as floats, and what is wrong with it."""
+    strange = pd.api.types.is_datetime64_any_dtype, pd.api.types.is_timedelta64_dtype, pd.api.types.is_complex_dtype
+    if any(each(column.dtype) for each in strange):
+        return column, f"holds {column.dtype}, not numbers"
+    numbers = pd.to_numeric(column, errors="coerce").astype("float64")
+    wrong = column[(numbers.isna() & column.notna()) | np.isinf(numbers)]
+    if wrong.size:
+        return column, f"holds {wrong.iloc[0]!r} in row {wrong.index[0]}, which is no number"
+    return numbers, ""

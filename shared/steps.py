@@ -142,11 +142,11 @@ def evaluate(window: Window, challenger: Trained) -> Verdict:
         TrackingError
         RegistryError: the champion has been trained on this month, or the promotion log is damaged.
     """
-    from shared import registry, tracking
+    from shared import promotion, tracking
 
     verdict = tracking.earlier_verdict(window) or _reach_verdict(window, challenger)
     if not verdict.promote:
-        registry.reject(window, verdict)
+        promotion.reject(window, verdict)
     return verdict
 
 
@@ -187,6 +187,6 @@ def register(window: Window, verdict: Verdict) -> Outcome:
     Raises:
         RegistryError, TrackingError
     """
-    from shared import registry
+    from shared import promotion
 
-    return registry.promote(window, verdict)
+    return promotion.promote(window, verdict)

@@ -46,7 +46,7 @@ CONFIG, SOFTWARE = "config.json", "software.json"
 _SCORES = "holdout_scores.npy"
 _VERDICT = "verdict.json"
 _CONNECT_SECONDS = 3.0
-_PASSING = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED")
+PASSING = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -61,7 +61,13 @@ def explained(call: Callable[P, T]) -> Callable[P, T]:
             return call(*args, **kwargs)
         except (MlflowException, SQLAlchemyError, requests.RequestException) as error:
             # What MLflow refuses it will refuse again; only what says so, or never answered, may pass by itself.
-            lasting = isinstance(error, MlflowException) and error.error_code not in _PASSING
+            lasting = isinstance(error, MlflowException) and error.error_code not in PASSING
+            if isinstance(error, MlflowException) and error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                raise RegistryError(
+                    f"MLflow has no such record: {str(error).splitlines()[0]}",
+                    where=mlflow.get_tracking_uri(),
+                    fix="it was removed from the store: restore it from a backup, or do without what depends on it",
+                ) from error
             kind = RegistryError if lasting else TrackingError
             raise kind(
                 f"MLflow failed: {str(error).splitlines()[0]}",
@@ -300,5 +306,6 @@ def record_verdict(window: Window, verdict: Verdict) -> None:
         client.log_metric(run_id, name, value)
     client.set_tag(run_id, "bakeoff.verdict", "promote" if verdict.promote else "reject")
     client.set_tag(run_id, "bakeoff.reason", verdict.reason)
-    # Last, since it says that a verdict was reached; without the drift: MLflow cuts tags off at 8,000 characters.
-    client.set_tag(run_id, RESULT, verdict.model_copy(update={"drift": None}).model_dump_json())
+    # Last, since it says that a verdict was reached. Without what may be long: MLflow cuts tags at 8,000 characters.
+    short = verdict.model_copy(update={"drift": None, "warnings": ()})
+    client.set_tag(run_id, RESULT, short.model_dump_json())

@@ -85,7 +85,7 @@ def fit_and_score(window: Window, candidate: config.Candidate) -> Fitted:
     del features, target
     unseen, happened = data.load(settings.spec, window.paths([settings.month]), names)
     scores = score(model, unseen)
-    reference = Reference.model_validate_json((window.data / REFERENCE).read_text())
+    reference = drift.only(Reference.model_validate_json((window.data / REFERENCE).read_text()), names)
     return Fitted(
         model=model,
         example=example,

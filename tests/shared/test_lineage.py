@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared import registry, tracking
+from shared import promotion, registry, tracking
 from shared.errors import DataError, RegistryError
 from shared.lineage import lineage, reproduce
 from shared.pipeline import retrain
@@ -31,7 +31,7 @@ def test_a_version_leads_back_to_data_code_run_and_evidence(config):
 
 
 def test_when_a_version_was_champion_is_told_across_a_rollback(config):
-    registry.rollback(config)
+    promotion.rollback(config)
     first, second = lineage(config, 1), lineage(config, 2)
     assert (len(first.champion_from), len(first.champion_until)) == (2, 1)  # it reigns again
     assert first.champion_from[1] == second.champion_until[0]

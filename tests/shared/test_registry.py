@@ -9,7 +9,7 @@ import mlflow
 import pandas as pd
 import pytest
 
-from shared import registry, steps, tracking
+from shared import promotion, registry, steps, tracking
 from shared.data import load
 from shared.datasets.flights import DATASET as FLIGHTS
 from shared.errors import RegistryError
@@ -42,9 +42,9 @@ def test_promotion_registers_once_and_moves_the_alias(judged):
     window, verdict = judged
     config = window.config
     assert registry.champion(config) is None
-    outcome = registry.promote(window, verdict)
+    outcome = promotion.promote(window, verdict)
     assert (outcome.version, outcome.promoted, outcome.orchestrator) == (1, True, "plain")
-    assert registry.promote(window, verdict) == outcome  # a retry of register
+    assert promotion.promote(window, verdict) == outcome  # a retry of register
     assert versions(config) == [1]
     assert aliases(config) == {"champion": 1}
     assert registry.outcome(config) == outcome
@@ -66,10 +66,10 @@ def test_a_run_cut_off_before_the_last_move_is_completed_by_a_retry(judged, monk
     with monkeypatch.context() as patched:
         patched.setattr(mlflow.MlflowClient, "set_registered_model_alias", dies_at_champion)
         with pytest.raises(ConnectionError):
-            registry.promote(window, verdict)
+            promotion.promote(window, verdict)
     assert registry.champion(window.config) is None
     assert aliases(window.config) == {"challenger": 1}
-    registry.promote(window, verdict)
+    promotion.promote(window, verdict)
     assert aliases(window.config) == {"champion": 1}
     assert versions(window.config) == [1]
 
@@ -77,13 +77,13 @@ def test_a_run_cut_off_before_the_last_move_is_completed_by_a_retry(judged, monk
 def test_a_run_that_died_before_it_could_write_the_log_is_logged_by_the_next(judged, make_config, monkeypatch):
     window, verdict = judged
     with monkeypatch.context() as patched:
-        patched.setattr(registry.ledger, "append", lambda *_, **__: (_ for _ in ()).throw(ConnectionError("gone")))
+        patched.setattr(promotion.ledger, "append", lambda *_, **__: (_ for _ in ()).throw(ConnectionError("gone")))
         with pytest.raises(ConnectionError):
-            registry.promote(window, verdict)
+            promotion.promote(window, verdict)
     assert registry.champion(window.config) == 1
     assert registry.promotion_log(window.config) == []
     assert not retrain(make_config("2013-04", gate={"min_auc_gain": 1}), "run-2").promote
-    assert registry.promote(window, verdict).version == 1  # the retry, late as it is, finds all done
+    assert promotion.promote(window, verdict).version == 1  # the retry, late as it is, finds all done
     log = registry.promotion_log(window.config)
     assert [(entry.event, entry.champion) for entry in log] == [("promoted", 1), ("rejected", 1)]
     assert versions(window.config) == [1]
@@ -98,13 +98,13 @@ def test_a_model_that_serves_other_scores_is_never_champion(judged, monkeypatch)
     (other.data / "2013-03.parquet").unlink()
     rows.assign(dep_min=rows["dep_min"].to_numpy()[::-1]).to_parquet(other.data / "2013-03.parquet")
     with pytest.raises(RegistryError, match="version 1 does not serve what was trained: scores differ by up to"):
-        registry.promote(other, verdict)
+        promotion.promote(other, verdict)
     assert registry.champion(window.config) is None
     assert aliases(window.config) == {}
     assert registry.promotion_log(window.config) == []
     tags = tracking.connect(window.config).get_model_version(window.config.model_name, "1").tags
     assert "scores differ" in tags["serving_check"]
-    assert registry.promote(window, verdict).version == 1  # what was registered is kept, and is right after all
+    assert promotion.promote(window, verdict).version == 1  # what was registered is kept, and is right after all
     assert aliases(window.config) == {"champion": 1}
 
 
@@ -113,7 +113,7 @@ def test_a_model_that_cannot_be_loaded_back_is_never_champion(judged):
     shutil.rmtree(window.config.state / "artifacts", ignore_errors=True)
     (window.config.state / "artifacts").mkdir()
     with pytest.raises(RegistryError):
-        registry.promote(window, verdict)
+        promotion.promote(window, verdict)
     assert registry.champion(window.config) is None
 
 
@@ -128,23 +128,23 @@ def two_champions(make_config):
 
 
 def test_a_rollback_restores_the_former_champion_and_is_logged(two_champions):
-    entry = registry.rollback(two_champions, reason="it pages at night")
+    entry = promotion.rollback(two_champions, reason="it pages at night")
     assert (entry.event, entry.champion, entry.former, entry.reason) == ("rolled back", 1, 2, "it pages at night")
     assert registry.champion(two_champions) == 1
     with pytest.raises(RegistryError, match="version 1 is the first champion: there is no former one"):
-        registry.rollback(two_champions)
-    assert registry.rollback(two_champions, to=2).champion == 2  # by name one may go anywhere
-    assert registry.rollback(two_champions).champion == 1
+        promotion.rollback(two_champions)
+    assert promotion.rollback(two_champions, to=2).champion == 2  # by name one may go anywhere
+    assert promotion.rollback(two_champions).champion == 1
     assert [each.event for each in registry.promotion_log(two_champions)] == ["promoted"] * 2 + ["rolled back"] * 3
 
 
 def test_a_rollback_to_nowhere_is_told_and_changes_nothing(two_champions, make_config):
     with pytest.raises(RegistryError, match="there is no version 7"):
-        registry.rollback(two_champions, to=7)
+        promotion.rollback(two_champions, to=7)
     with pytest.raises(RegistryError, match="version 2 is champion already"):
-        registry.rollback(two_champions, to=2)
+        promotion.rollback(two_champions, to=2)
     with pytest.raises(RegistryError, match="no champion to roll back"):
-        registry.rollback(make_config(model_name="another"))
+        promotion.rollback(make_config(model_name="another"))
     assert registry.champion(two_champions) == 2
     assert len(registry.promotion_log(two_champions)) == 2
 
@@ -183,7 +183,7 @@ def test_two_runs_at_once_neither_lose_nor_double_a_promotion(make_config, pytho
 def test_a_rejected_challenger_cannot_be_registered(judged):
     window, verdict = judged
     with pytest.raises(RegistryError, match="gate has rejected"):
-        registry.promote(window, verdict.model_copy(update={"promote": False}))
+        promotion.promote(window, verdict.model_copy(update={"promote": False}))
     assert versions(window.config) == []
 
 
@@ -191,13 +191,13 @@ def test_a_champion_that_changed_since_the_verdict_is_not_replaced(judged, make_
     window, verdict = judged
     retrain(make_config("2013-03", request_id="faster"), "run-2")
     with pytest.raises(RegistryError, match="the champion is now version 1, but the gate compared with version None"):
-        registry.promote(window, verdict)
+        promotion.promote(window, verdict)
     assert aliases(window.config)["champion"] == 1
 
 
 def test_the_version_says_what_it_was_made_of(judged):
     window, verdict = judged
-    registry.promote(window, verdict)
+    promotion.promote(window, verdict)
     version = tracking.connect(window.config).get_model_version(window.config.model_name, "1")
     assert version.tags["data_version"] == window.data_version
     assert version.tags["model_digest"] == verdict.challenger.model_digest
@@ -209,7 +209,7 @@ def test_the_version_says_what_it_was_made_of(judged):
 
 def test_the_registered_model_serves_plain_strings(judged, small_repo):
     window, verdict = judged
-    registry.promote(window, verdict)
+    promotion.promote(window, verdict)
     model = mlflow.pyfunc.load_model(f"models:/{window.config.model_name}@champion")
     features, _ = load(FLIGHTS, [small_repo / FLIGHTS.path("2013-03")], FLIGHTS.features)
     rows = features.head(5).astype({name: "str" if name in FLIGHTS.categorical else "float64" for name in features})
