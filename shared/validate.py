@@ -49,6 +49,7 @@ def validate_window(window: Window, out: Path) -> Report:
                 link_or_copy(source, out / source.name)
             rows[month] = len(frame)
             yield frame
+            del frame
 
     reference = drift.reference(config.spec, accepted(config.train_months))
     (out / drift.REFERENCE).write_text(reference.model_dump_json())
