@@ -6,8 +6,9 @@ For each size, in turns and each in a process of its own: reading the window's f
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -139,10 +140,13 @@ def measure(
 
 def take(kind: Kind, rows: int, number: int, work: Path) -> Sample:
     """Take one sample in a process of its own; a failure is a sample too. Ctrl-C leaves no process behind."""
-    folder = work / "sample"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    request = Request(kind=kind, rows=rows, data=work / str(rows), events=folder / "events.jsonl")
+    work.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=work, prefix="sample-") as name:
+        return _take(Path(name), kind, rows, number, work / str(rows))
+
+
+def _take(folder: Path, kind: Kind, rows: int, number: int, data: Path) -> Sample:
+    request = Request(kind=kind, rows=rows, data=data, events=folder / "events.jsonl")
     asked, answer, log = folder / "request.json", folder / "result.json", folder / "log.txt"
     asked.write_text(request.model_dump_json())
     command: list[str | Path] = [python("core"), "-m", "benchmarks.scale_sample", asked, answer]
@@ -151,7 +155,8 @@ def take(kind: Kind, rows: int, number: int, work: Path) -> Sample:
     try:
         watched = psutil.Process(process.pid)
         while process.poll() is None:
-            seen.append((time.time(), watched.memory_info().rss))
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+                seen.append((time.time(), watched.memory_info().rss))
             time.sleep(_WATCH_S)
     finally:
         processes.stop(process)

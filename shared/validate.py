@@ -52,6 +52,7 @@ def validate_window(window: Window, out: Path) -> Report:
             answers = frame[[config.spec.outcome]].dropna()
             answered[month] = len(answers), int(config.spec.positive(answers).sum())
             yield frame
+            del frame
 
     reference = drift.reference(config.spec, accepted(config.train_months))
     (out / drift.REFERENCE).write_text(reference.model_dump_json())
