@@ -1,8 +1,8 @@
 """Replay: retrain as each month arrives, and set the gated champion beside what else a team might do.
 
 Each of the others follows a rule that needs no gate: never retrain; promote every challenger; train the same candidates
-on the last month alone and promote the better one. All are in use in a month that they were not trained on, as the champion is, and with its delay:
-what was trained when a month arrived is in use when the next one does.
+on the last month alone and promote the better one. All are in use in a month that they were not trained on, as the
+champion is, and with its delay: what was trained when a month arrived is in use when the next one does.
 """
 
 from __future__ import annotations
@@ -198,7 +198,8 @@ def timeline(
             features, target = monitor.accepted_rows(config, config.month, folder)
             challenger = registry.load_uri(config, verdict.challenger.model_uri)
             if _auc(challenger, features, target) != verdict.challenger.auc:
-                rows.append(row.model_copy(update={"data_changed": True}))  # no other rule can be set beside its figures
+                # Figures of other rows cannot be set beside those of the verdict.
+                rows.append(row.model_copy(update={"data_changed": True}))
                 every = last_month = None
                 continue
             alone = _last_month_alone(config, folder, features, target)
@@ -213,9 +214,7 @@ def timeline(
     return rows
 
 
-def _last_month_alone(
-    config: RetrainConfig, folder: Path, features: pd.DataFrame, target: NDArray[np.int8]
-) -> Model:
+def _last_month_alone(config: RetrainConfig, folder: Path, features: pd.DataFrame, target: NDArray[np.int8]) -> Model:
     """The candidates, trained on nothing but the month before the one that has arrived, and the best of them on it."""
     spec = config.spec
     rows, answers = monitor.accepted_rows(config, config.train_months[-1], folder)

@@ -42,7 +42,7 @@ def reference(dataset: Dataset, frames: Iterable[pd.DataFrame]) -> Reference:
 
     Args:
         dataset: names the features, and which of them are labels.
-        frames: the months, with at least the features; taken one by one, and none of them is kept.
+        frames: the months, with features and outcome; taken one by one, and none of them is kept.
     """
     labels: dict[str, dict[str, int]] = {each: {} for each in dataset.features if each in dataset.categorical}
     numbers: dict[str, list[NDArray[Any]]] = {each: [] for each in dataset.features if each not in dataset.categorical}
@@ -52,10 +52,11 @@ def reference(dataset: Dataset, frames: Iterable[pd.DataFrame]) -> Reference:
         while rows > every * _SAMPLE:  # the same share of every month
             every *= 2
             numbers = {name: [part[::2].copy() for part in parts] for name, parts in numbers.items()}
+        known = frame[dataset.outcome].notna().to_numpy()  # without an answer no row is trained on
         for name, parts in numbers.items():
-            parts.append(frame[name].to_numpy()[::every].copy())  # a copy, because a view would keep the month
+            parts.append(frame[name].to_numpy()[::every][known[::every]])
         for name, counts in labels.items():
-            for value, count in _counts(frame[name]).items():
+            for value, count in _counts(frame[name][known]).items():
                 counts[value] = counts.get(value, 0) + count
         del frame  # before the next one is read
     return Reference(

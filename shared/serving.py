@@ -24,6 +24,8 @@ _CHECKED_ROWS = 20
 _TAG, _PASSED = "serving_check", "passed"
 #: Callers send float64, training reads float32: the linear model's last bits differ.
 _TOLERANCE = 1e-5
+#: How a CSV says that a number is missing. A label may be called NA.
+_MISSING = ["", "NA", "N/A", "NaN", "nan", "None", "null"]
 
 
 @explained
@@ -136,7 +138,11 @@ def read_rows(path: Path, dataset: Dataset) -> pd.DataFrame:
     try:
         match path.suffix.lower():
             case ".csv":
-                rows = pd.read_csv(path, converters=dict.fromkeys(dataset.categorical, str.strip))
+                columns = pd.read_csv(path, nrows=0).columns
+                labels = [name for name in columns if name in dataset.categorical]
+                missing = {name: _MISSING for name in columns if name not in labels}
+                rows = pd.read_csv(path, dtype=dict.fromkeys(labels, "str"), na_values=missing, keep_default_na=False)
+                rows = rows.assign(**{name: rows[name].str.strip() for name in labels})
             case ".parquet":
                 rows = pd.read_parquet(path)
             case _:
@@ -197,5 +203,7 @@ def _numbers(column: pd.Series) -> tuple[pd.Series, str]:
     numbers = pd.to_numeric(column, errors="coerce").astype("float64")
     wrong = column[(numbers.isna() & column.notna()) | np.isinf(numbers)]
     if wrong.size:
-        return column, f"holds {wrong.iloc[0]!r} in row {wrong.index[0]}, which is no number"
+        value = wrong.iloc[0]
+        told = repr(value) if isinstance(value, str) else str(value)
+        return column, f"holds {told} in row {wrong.index[0]}, which is no number"
     return numbers, ""

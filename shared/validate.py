@@ -153,7 +153,7 @@ def _report(
 ) -> Report:
     """Compare the month that has arrived with the training months, feature by feature."""
     dataset, month = config.spec, config.month
-    shift = drift.compare(reference, holdout)
+    shift = drift.compare(reference, holdout[holdout[dataset.outcome].notna()])
     warnings = [f"{each}: {count} rows set aside for an impossible reading" for each, count in quarantined.items()]
     notes: list[str] = []
     for name, values in shift.novel.items():

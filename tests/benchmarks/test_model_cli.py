@@ -86,7 +86,7 @@ def test_predict_scores_a_file(state, tmp_path):
     [
         (("predict", "nothing.csv"), "cannot be read"),
         (("predict", "README.md"), "neither a CSV nor a parquet file"),
-        (("predict", "locks/core.txt", "--alias", "best"), "neither a CSV"),
+        (("predict", "data/flights/2013-05.parquet", "--alias", "best"), "has the alias best"),
         (("lineage", "99"), "there is no version 99"),
         (("rollback", "--to", "99"), "there is no version 99"),
         (("drift", "--month", "2013-01"), "2013-01 is the first month"),
@@ -104,9 +104,10 @@ def test_bad_input_is_told_and_changes_nothing(state, arguments, message):
 
 
 def test_rollback_then_no_former_champion(state):
-    done = bakeoff("rollback", "--reason", "a test", state=state)
+    done = bakeoff("rollback", "--reason", "see [link] and [/red]", state=state)
     assert done.returncode == 0, done.stderr
     assert "champion is version 1 again, in place of version 2" in done.stdout
+    assert "see [link] and [/red]" in bakeoff("history", state=state).stdout
     again = bakeoff("rollback", state=state)
     assert again.returncode == 1
     assert "there is no former one" in again.stderr

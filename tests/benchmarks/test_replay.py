@@ -50,9 +50,10 @@ def test_each_month_is_retrained_once_however_often_it_is_asked_for(small_replay
 
 
 def test_the_champion_that_was_never_replaced_is_the_frozen_model(small_replay):
-    rows = small_replay("2013-02", "2013-04", gate={"min_auc_gain": 0.4, "confidence": 0.6}).retrainings
-    kept = [row for row in rows if row.champion_version is not None]
+    assert small_replay("2013-02", "2013-02").retrainings[0].promoted
+    kept = small_replay("2013-02", "2013-04", gate={"min_auc_gain": 0.9}).retrainings[1:]
     for row in kept:
+        assert row.champion_version == 1
         assert row.frozen_auc == pytest.approx(row.champion_auc, abs=1e-9)
         assert not row.promoted
 
@@ -65,6 +66,27 @@ def test_a_missing_month_fails_alone_and_loses_nothing(small_replay):
     again = small_replay("2013-03", "2013-04")
     assert again.status == "succeeded"
     assert all(row.seconds is None for row in again.retrainings)
+
+
+def test_data_that_changed_since_a_verdict_are_not_mixed_with_it(small_replay, spoil):
+    before = small_replay("2013-02", "2013-03")
+    spoil("2013-03", lambda frame: frame.iloc[:-100])
+    after = small_replay("2013-02", "2013-03")
+    assert [row.data_changed for row in after.retrainings] == [False, True]
+    assert after.retrainings[1].auc == before.retrainings[1].auc
+    assert after.retrainings[1].frozen_auc is None
+    assert any("2013-03: the data have changed since its verdict" in line for line in replay.summary(after))
+
+
+def test_a_month_that_was_left_out_can_be_made_up_for(small_replay):
+    small_replay("2013-02", "2013-02")
+    small_replay("2013-04", "2013-04", gate={"min_auc_gain": 0.9})
+    rows = small_replay("2013-02", "2013-04", gate={"min_auc_gain": 0.9}).retrainings
+    assert [(row.month, row.status, row.seconds is None) for row in rows] == [
+        ("2013-02", "succeeded", True),
+        ("2013-03", "succeeded", False),
+        ("2013-04", "succeeded", True),
+    ]
 
 
 def test_a_replay_into_the_past_of_a_champion_is_told_before_work_starts(small_replay):

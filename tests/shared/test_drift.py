@@ -89,13 +89,25 @@ def test_a_real_new_destination_is_seen(months):
 
 
 def test_a_reference_survives_its_way_through_json(months):
-    reference = drift.reference(FLIGHTS, [months("2013-01")])
+    january = months("2013-01")
+    reference = drift.reference(FLIGHTS, [january])
     assert drift.Reference.model_validate_json(reference.model_dump_json()) == reference
-    assert max(drift.compare(reference, months("2013-01")).psi.values()) == 0
+    assert max(drift.compare(reference, january[january["arr_delay"].notna()]).psi.values()) == 0
+
+
+def test_what_no_model_is_trained_on_is_not_in_its_reference(months):
+    january = months("2013-01")
+    reference = drift.reference(FLIGHTS, [january])
+    landed = int(january["arr_delay"].notna().sum())
+    assert all(sum(counts.values()) == landed < len(january) for counts in reference.labels.values())
+    assert all(sum(counted.counts) == landed for counted in reference.numbers.values())
+    some = drift.only(reference, ("dep_min", "temp"))
+    assert (set(some.numbers), some.labels) == ({"dep_min", "temp"}, {})
+    assert drift.compare(some, january.assign(carrier="ZZ")).novel_share == 0  # a model that takes no carrier
 
 
 def judged(scores, target, months, **limits):
-    frame = months("2013-02")[list(FLIGHTS.features)].head(len(scores))
+    frame = months("2013-02").head(len(scores)).assign(arr_delay=0.0)
     reference = drift.reference(FLIGHTS, [frame]).model_copy(update={"scores": drift.histogram(np.linspace(0, 1, 999))})
     settings_ = RetrainConfig(month="2013-02", drift=limits)
     return drift.judge(settings_, 7, reference, frame, scores, target)
@@ -175,7 +187,7 @@ def test_a_long_reference_samples_numbers_evenly_and_counts_every_label(months):
     names = ["2013-01", "2013-02", "2013-03"] * 4
     long = drift.reference(FLIGHTS, (months(name) for name in names))
     exact = drift.reference(FLIGHTS, [months(name) for name in names[:3]])
-    rows = sum(len(months(name)) for name in names)
+    rows = sum(int(months(name)["arr_delay"].notna().sum()) for name in names)
     assert rows > 100_000
     for counted in long.numbers.values():
         assert 50_000 <= sum(counted.counts) <= 100_000

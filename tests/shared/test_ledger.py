@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,6 +73,14 @@ def test_a_sound_log_needs_no_repair(model):
     add(model)
     assert ledger.repair(*model) is None
     assert len(ledger.read(*model)) == 1
+
+
+def test_an_entry_of_a_release_that_knows_more_is_sound(model):
+    add(model)
+    content = {**ledger.read(*model)[0].model_dump(mode="json"), "number": 2, "weather": "fine"}
+    text = json.dumps({**content, "digest": ledger._seal(content)})
+    model[0].set_registered_model_tag(model[1], "log.0002", text)
+    assert [entry.number for entry in ledger.read(*model)] == [1, 2]
 
 
 def test_an_entry_that_is_no_json_is_told(model):

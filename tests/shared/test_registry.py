@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import time
+from datetime import datetime
 from pathlib import Path
 
 import mlflow
 import pandas as pd
 import pytest
 
-from shared import promotion, registry, steps, tracking
+from benchmarks import processes
+from shared import lineage, promotion, registry, steps, tracking
 from shared.data import load
 from shared.datasets.flights import DATASET as FLIGHTS
-from shared.errors import RegistryError
+from shared.errors import ConfigError, DataError, RegistryError, TrackingError
 from shared.pipeline import retrain
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,9 +114,20 @@ def test_a_model_that_serves_other_scores_is_never_champion(judged, monkeypatch)
 
 def test_a_model_that_cannot_be_loaded_back_is_never_champion(judged):
     window, verdict = judged
-    shutil.rmtree(window.config.state / "artifacts", ignore_errors=True)
-    (window.config.state / "artifacts").mkdir()
-    with pytest.raises(RegistryError):
+    for path in window.config.state.rglob("model.pkl"):
+        path.write_bytes(b"not a pickle")
+    with pytest.raises(RegistryError, match="version 1 does not serve what was trained: "):
+        promotion.promote(window, verdict)
+    assert registry.champion(window.config) is None
+    with pytest.raises(RegistryError, match="does not serve"):
+        promotion.rollback(window.config, to=1)
+    assert registry.champion(window.config) is None
+
+
+def test_a_holdout_that_is_gone_is_told(judged):
+    window, verdict = judged
+    shutil.rmtree(window.data)
+    with pytest.raises(DataError, match="the holdout is gone"):
         promotion.promote(window, verdict)
     assert registry.champion(window.config) is None
 
@@ -138,12 +153,107 @@ def test_a_rollback_restores_the_former_champion_and_is_logged(two_champions):
     assert [each.event for each in registry.promotion_log(two_champions)] == ["promoted"] * 2 + ["rolled back"] * 3
 
 
+def test_a_retry_after_a_rollback_does_not_undo_it(two_champions, make_config):
+    promotion.rollback(two_champions)
+    retrain(make_config("2013-04", gate={"min_auc_gain": -1}), "april")  # as when a DAG run's tasks are cleared
+    assert registry.champion(two_champions) == 1
+    assert [entry.event for entry in registry.promotion_log(two_champions)] == ["promoted", "promoted", "rolled back"]
+
+
+def test_a_rollback_that_died_before_it_could_write_the_log_is_not_undone_by_the_next(two_champions, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(promotion.ledger, "append", lambda *_, **__: (_ for _ in ()).throw(ConnectionError("gone")))
+        with pytest.raises(ConnectionError):
+            promotion.rollback(two_champions)
+    assert registry.champion(two_champions) == 1
+    with pytest.raises(RegistryError, match="version 1 is the first champion"):
+        promotion.rollback(two_champions)
+    assert registry.champion(two_champions) == 1
+    last = registry.promotion_log(two_champions)[-1]
+    assert (last.event, last.champion, last.former) == ("moved", 1, 2)
+
+
+def test_an_alias_that_was_removed_by_hand_is_restored_by_a_rollback(two_champions):
+    tracking.connect(two_champions).delete_registered_model_alias(two_champions.model_name, "champion")
+    assert promotion.rollback(two_champions).champion == 2
+    assert registry.champion(two_champions) == 2
+
+
+def test_a_version_from_elsewhere_under_the_alias_is_logged_and_can_be_rolled_back(two_champions):
+    client = tracking.connect(two_champions)
+    source = client.get_model_version(two_champions.model_name, "1").source
+    foreign = client.create_model_version(two_champions.model_name, source)
+    client.set_registered_model_alias(two_champions.model_name, "champion", str(foreign.version))
+    assert promotion.rollback(two_champions).champion == 2
+    events = [(entry.event, entry.champion) for entry in registry.promotion_log(two_champions)]
+    assert events[-2:] == [("moved", int(foreign.version)), ("rolled back", 2)]
+
+
+def test_a_store_from_before_the_log_gets_one(two_champions, make_config):
+    client = tracking.connect(two_champions)
+    for tag in list(client.get_registered_model(two_champions.model_name).tags):
+        client.delete_registered_model_tag(two_champions.model_name, tag)
+    assert registry.promotion_log(two_champions) == []
+    assert not retrain(make_config("2013-04", request_id="again", gate={"min_auc_gain": 1}), "again").promote
+    log = registry.promotion_log(two_champions)
+    assert [(entry.event, entry.champion, entry.former) for entry in log] == [("promoted", 2, 1), ("rejected", 2, 2)]
+    made = client.get_model_version(two_champions.model_name, "2").creation_timestamp / 1000
+    assert datetime.fromisoformat(log[0].time).timestamp() == pytest.approx(made, abs=0.01)
+    assert promotion.rollback(two_champions).champion == 1
+
+
+def test_a_verdict_with_much_to_tell_is_kept_whole(judged):
+    window, verdict = judged
+    long = verdict.model_copy(update={"warnings": tuple(f"dest {number}: AUC falls" for number in range(1000))})
+    tracking.record_verdict(window, long)
+    assert promotion.promote(window, long).version == 1
+    assert tracking.earlier_verdict(window) == long
+    assert registry.outcome(window.config).version == 1
+    assert promotion.promote(window, long).version == 1
+
+
+def test_a_reason_that_no_tag_can_hold_is_refused_before_anything_moves(two_champions):
+    with pytest.raises(ConfigError, match="a reason of 2000 characters"):
+        promotion.rollback(two_champions, reason="x" * 2000)
+    assert registry.champion(two_champions) == 2
+
+
+def test_it_all_works_over_a_tracking_server(make_config, python, tmp_path):
+    """A real MLflow server; versions are strings there, and every call is an HTTP request."""
+    port = processes.free_port()
+    shutil.copyfile(make_config().state / "mlflow.db", tmp_path / "server.db")
+    command = [python, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    places = ["--backend-store-uri", f"sqlite:///{tmp_path}/server.db", "--artifacts-destination", str(tmp_path / "a")]
+    env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    server = processes.start([*command, *places], tmp_path / "server.log", env, tmp_path)
+    address = {"tracking_uri": f"http://127.0.0.1:{port}", "artifact_location": None}
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                tracking.connect(make_config(**address))
+                break
+            except TrackingError:
+                assert time.monotonic() < deadline, processes.tail(tmp_path / "server.log")
+                time.sleep(0.3)
+        assert retrain(make_config("2013-03", **address), "march").promote
+        assert retrain(make_config("2013-04", **address, gate={"min_auc_gain": -1}), "april").promote
+        config = make_config("2013-03", **address)
+        assert registry.champion(config) == 2
+        assert promotion.rollback(config).champion == 1
+        assert [entry.champion for entry in registry.promotion_log(config)] == [1, 2, 1]
+        assert lineage.lineage(config, 2).ancestors == (1,)
+        assert lineage.reproduce(config, 1, tmp_path / "again").same
+    finally:
+        processes.stop(server)
+
+
 def test_a_rollback_to_nowhere_is_told_and_changes_nothing(two_champions, make_config):
     with pytest.raises(RegistryError, match="there is no version 7"):
         promotion.rollback(two_champions, to=7)
     with pytest.raises(RegistryError, match="version 2 is champion already"):
         promotion.rollback(two_champions, to=2)
-    with pytest.raises(RegistryError, match="no champion to roll back"):
+    with pytest.raises(RegistryError, match="there has been no champion"):
         promotion.rollback(make_config(model_name="another"))
     assert registry.champion(two_champions) == 2
     assert len(registry.promotion_log(two_champions)) == 2
