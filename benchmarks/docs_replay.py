@@ -12,7 +12,7 @@ from benchmarks.places import RESULTS
 
 def timeline() -> str:
     """The table and the lines under it, as the command prints them, and where they were measured."""
-    result = replay.Replay.model_validate_json((RESULTS / "replay.json").read_text())
+    result = _result()
     text = io.StringIO()
     console = Console(file=text, width=100)
     console.print(replay.table(result))
@@ -20,3 +20,26 @@ def timeline() -> str:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     printed = "\n".join(line.rstrip() for line in text.getvalue().splitlines())
     return f"```text\n{printed}\n```\n\nMeasured on {docs.machine(result.environment)}."
+
+
+def findings() -> str:
+    """What the figures say about each rule, in sentences."""
+    rows = [row for row in _result().retrainings if row.champion_auc is not None]
+    names = {"frozen_auc": "never retrained", "last_month_auc": "last month alone", "every_auc": "every challenger"}
+    lines = []
+    for field, name in names.items():
+        pairs = [(row.champion_auc or 0.0, getattr(row, field)) for row in rows]
+        known = [(champion, other) for champion, other in pairs if other is not None]
+        better, worse = (sum(sign * (c - o) > 1e-9 for c, o in known) for sign in (1, -1))
+        mean = sum(c - o for c, o in known) / len(known)
+        lines.append(
+            f"- *{name}*: the champion's AUC is higher in {better} of {len(known)} months and lower in {worse}; "
+            f"on average by {mean:+.3f}."
+        )
+    promotions = sum(bool(row.promoted) for row in rows)
+    lines.append(f"- The gate changed the model in {promotions} of {len(rows)} months, promoting all would have in each.")
+    return "\n".join(lines)
+
+
+def _result() -> replay.Replay:
+    return replay.Replay.model_validate_json((RESULTS / "replay.json").read_text())
