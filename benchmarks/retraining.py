@@ -154,5 +154,5 @@ def _retraining(config: RetrainConfig, seconds: float | None, error: str | None)
     if outcome is None:
         cause = "the tool says that the run succeeded, but MLflow holds no finished retraining of it"
         return results.Retraining(month=config.month, status="failed", seconds=seconds, error=cause)
-    figures = outcome.model_dump(exclude={"run_id", "orchestrator"})
+    figures = outcome.model_dump(exclude={"model_name", "run_id", "orchestrator"})
     return results.Retraining(status="succeeded", seconds=round(seconds, 3), **figures)

@@ -63,7 +63,7 @@ def promote(window: Window, verdict: Verdict) -> Outcome:
         if client.get_registered_model(config.model_name).aliases.get(CHALLENGER):
             client.delete_registered_model_alias(config.model_name, CHALLENGER)
     client.set_terminated(window.run_id, "FINISHED")
-    return outcome_of(client.get_run(window.run_id))
+    return outcome_of(config, client.get_run(window.run_id))
 
 
 def settle(client: MlflowClient, config: StoreConfig) -> list[Entry]:

@@ -109,6 +109,7 @@ class Verdict(Record):
 class Outcome(Record):
     """The end of a retraining, the same for every orchestrator."""
 
+    model_name: str
     month: str
     run_id: str
     orchestrator: str

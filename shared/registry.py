@@ -155,14 +155,15 @@ def outcome(config: RetrainConfig) -> Outcome | None:
     # A run that died between its promotion and its end has ended all the same.
     promoted = {entry.run_id for entry in ledger.read(client, config.model_name) if entry.event == "promoted"}
     found = [run for run in runs if run.info.status == "FINISHED" or run.info.run_id in promoted]
-    return outcome_of(found[0]) if found else None
+    return outcome_of(config, found[0]) if found else None
 
 
-def outcome_of(run: Run) -> Outcome:
+def outcome_of(config: StoreConfig, run: Run) -> Outcome:
     """How a retraining ended."""
     tags = run.data.tags
     verdict = Verdict.model_validate_json(tags[RESULT])
     return Outcome(
+        model_name=config.model_name,
         month=tags["bakeoff.month"],
         run_id=run.info.run_id,
         orchestrator=tags["bakeoff.orchestrator"],
