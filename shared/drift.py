@@ -76,7 +76,12 @@ def only(reference: Reference, features: tuple[str, ...]) -> Reference:
 
 
 def _counts(column: pd.Series) -> dict[str, int]:
-    return {str(value): int(count) for value, count in column.value_counts(sort=False).items() if count}
+    labels = column.astype("category").cat  # as they are in the files
+    codes = labels.codes.to_numpy()
+    counts = np.bincount(codes[codes >= 0], minlength=len(labels.categories))
+    return {
+        str(label): count for label, count in zip(labels.categories.tolist(), counts.tolist(), strict=True) if count
+    }
 
 
 def histogram(values: NDArray[Any], edges: tuple[float, ...] | None = None) -> Histogram:

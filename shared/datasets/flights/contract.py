@@ -42,7 +42,7 @@ _DATES = ("sched_dep_utc", "flight_date")
 
 def _match(column: pd.Series, pattern: str) -> bool:
     """Check the categories, not the rows: a few dozen strings instead of thousands."""
-    return all(re.fullmatch(pattern, str(label)) for label in column.cat.categories)
+    return all(re.fullmatch(pattern, str(label)) for label in column.cat.categories.tolist())
 
 
 def _codes(pattern: str) -> pa.Check:
