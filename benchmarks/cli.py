@@ -150,7 +150,7 @@ def replay_command(
     png, html = timeline.save(result, (state or STATE) / on, GateConfig().min_auc_gain)
     if save:
         results.write(result, RESULTS / "replay.json")
-        timeline.save(result, ROOT / "docs" / "images", GateConfig().min_auc_gain)
+        (ROOT / "docs" / "images" / "replay.png").write_bytes(timeline.png_of(result, GateConfig().min_auc_gain))
     err.print(f"picture: {png}; page: {html}", highlight=False, soft_wrap=True)
     if json:
         print(result.model_dump_json(indent=2))
@@ -292,6 +292,7 @@ def fail(message: str) -> NoReturn:
 
 def main() -> None:
     """Entry point of the console script."""
-    for number in (signal.SIGTERM, signal.SIGHUP):  # ended from outside, or the terminal closed: clean up all the same
+    # Ended from outside, the terminal closed, or Ctrl-C that a background shell would ignore: clean up all the same.
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)
     app(prog_name="bakeoff")

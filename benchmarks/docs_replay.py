@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from statistics import fmean
 
 from rich.console import Console
 
@@ -28,16 +29,17 @@ def findings() -> str:
     names = {"frozen_auc": "never retrained", "last_month_auc": "last month alone", "every_auc": "every challenger"}
     lines = []
     for field, name in names.items():
-        pairs = [(row.champion_auc or 0.0, getattr(row, field)) for row in rows]
-        known = [(champion, other) for champion, other in pairs if other is not None]
-        better, worse = (sum(sign * (c - o) > 1e-9 for c, o in known) for sign in (1, -1))
-        mean = sum(c - o for c, o in known) / len(known)
+        gaps = {row.month: (row.champion_auc or 0.0) - getattr(row, field) for row in rows}
+        better, worse = (sum(sign * gap > 1e-9 for gap in gaps.values()) for sign in (1, -1))
+        most = max(gaps, key=lambda month: gaps[month])
         lines.append(
-            f"- *{name}*: the champion's AUC is higher in {better} of {len(known)} months and lower in {worse}; "
-            f"on average by {mean:+.3f}."
+            f"- *{name}*: the champion's AUC is higher in {better} of {len(gaps)} months and lower in {worse}; "
+            f"on average by {fmean(gaps.values()):+.3f}, at most by {gaps[most]:+.3f} ({most})."
         )
     promotions = sum(bool(row.promoted) for row in rows)
-    lines.append(f"- The gate changed the model in {promotions} of {len(rows)} months, promoting all would have in each.")
+    lines.append(
+        f"- The gate changed the model in {promotions} of {len(rows)} months, promoting all would have in each."
+    )
     return "\n".join(lines)
 
 

@@ -88,16 +88,22 @@ def _gains(axes: Axes, rows: list[Month], min_auc_gain: float) -> None:
     axes.legend(handles=legend, fontsize=8, loc="upper left", bbox_to_anchor=(1.005, 1), frameon=False)
 
 
-def save(result: Replay, folder: Path, min_auc_gain: float) -> tuple[Path, Path]:
-    """Write `replay.png`, and `replay.html` with the picture, the figures and the reasons in one file."""
+def png_of(result: Replay, min_auc_gain: float) -> bytes:
+    """The picture as a PNG file; the same result gives the same bytes."""
     picture = BytesIO()
     draw(result, min_auc_gain).savefig(picture, format="png", metadata={"Software": None})
+    return picture.getvalue()
+
+
+def save(result: Replay, folder: Path, min_auc_gain: float) -> tuple[Path, Path]:
+    """Write `replay.png`, and `replay.html` with the picture, the figures and the reasons in one file."""
+    picture = png_of(result, min_auc_gain)
     png, html = folder / "replay.png", folder / "replay.html"
-    png.write_bytes(picture.getvalue())
+    png.write_bytes(picture)
     html.write_text(
         _PAGE.render(
             result=result,
-            picture=base64.b64encode(picture.getvalue()).decode(),
+            picture=base64.b64encode(picture).decode(),
             rules=RULES,
             lines=summary(result),
         )

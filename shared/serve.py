@@ -51,7 +51,9 @@ def serve(retrain: Callable[[RetrainConfig], object]) -> None:
 
 def _end_with_stdin() -> None:
     """End when whoever holds the other end of standard input is gone, even if it was killed and could tell nobody."""
-    sys.stdin.buffer.read()
+    # Not by sys.stdin: a thread that waits inside its buffer holds a lock that Python's own end cannot get, and aborts.
+    while os.read(0, 1024):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 

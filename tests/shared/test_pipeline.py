@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from shared import registry, tracking
 from shared.errors import DataError
 from shared.pipeline import retrain
+from shared.serve import STOP_WITH_STDIN
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -65,3 +68,22 @@ def test_the_process_refuses_a_bad_request(make_config, python, tmp_path):
     done = serve({**make_config().json_dict(), "month": "2013-01"}, python, tmp_path)
     assert done.returncode == 1
     assert "no earlier one to train on" in done.stderr
+
+
+@pytest.mark.parametrize(("held", "code"), [(True, 0), (False, 130)])
+def test_a_process_ends_with_whoever_holds_its_standard_input(make_config, python, tmp_path, held, code):
+    request = tmp_path / "request.json"
+    request.write_text(json.dumps([make_config().json_dict()]))
+    process = subprocess.Popen(
+        [python, "-m", "shared.pipeline", request],
+        cwd=ROOT,
+        env={**os.environ, STOP_WITH_STDIN: "1"},
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    if not held:
+        time.sleep(1)
+        process.stdin.close()  # as the system does when the holder is killed
+    assert process.wait(timeout=120) == code
+    assert (registry.outcome(make_config()) is not None) == held
+    process.stdin.close()
