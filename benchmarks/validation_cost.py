@@ -62,9 +62,6 @@ FAULTS = {
     "5 % of a feature newly missing": "humid",
     "a new destination in 30 rows": "dest",
 }
-#: What the flights' contract says in functions, where it cannot be read out of the schema; a test holds them together.
-PATTERNS = {"carrier": "[0-9A-Z]{2}", "origin": "EWR|JFK|LGA", "dest": "[A-Z]{3}"}
-NULLS = {"dep_delay": 0.25, "arr_delay": 0.25}
 
 
 class Run(BaseModel):
@@ -200,15 +197,14 @@ def rules(spec: Dataset, months: list[str], rows: tuple[int, int]) -> dict[str, 
             elif "min_value" in limits:
                 ranges[name] = (limits["min_value"], limits["max_value"])
     contract = spec.contract
-    shares = {name: contract.MAX_NULLS.get(name, contract.MAX_NULLS_ELSEWHERE) for name in contract.RANGES} | NULLS
     # pandera names every time by nanoseconds; the files hold milliseconds, which the contract asks for.
     kinds = {name: str(column.dtype).replace("[ns]", "[ms]") for name, column in schema.columns.items()}
     return {
         "types": kinds,
         "ranges": ranges,
         "dates": dates,
-        "patterns": PATTERNS,
-        "nulls": {name: shares.get(name, 0) for name in schema.columns},
+        "patterns": contract.PATTERNS,
+        "nulls": {name: contract.MAX_NULLS.get(name, 0) for name in schema.columns},
         "key": list(spec.key),
         "rows": rows,
     }

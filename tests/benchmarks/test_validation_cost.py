@@ -36,7 +36,8 @@ def test_the_rules_are_the_contract():
     assert rules["key"] == list(SPEC.key)
     schema = SPEC.contract.contract(MONTH, SPEC.rows)
     for name, column in schema.columns.items():
-        errors = [str(check.error) for check in column.checks]
+        told_by_type = "must be in milliseconds"
+        errors = [str(check.error) for check in column.checks if check.error != told_by_type]
         if name in rules["patterns"]:
             assert f"every value must match {rules['patterns'][name]}" in errors
         share = rules["nulls"][name]
