@@ -124,7 +124,6 @@ def test_the_other_tools_run_on_the_versions_of_the_core_but_for_pandas():
     assert pandas.startswith("pandas==3.0.")
 
 
-@pytest.mark.skipif(not (RESULTS / "validation.json").exists(), reason="not measured yet")
 def test_the_committed_result_can_be_shown():
     assert docs_validation.costs().count("\n| ") == 6
     assert all(fault in docs_validation.findings() for fault in FAULTS)
