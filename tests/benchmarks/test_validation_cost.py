@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import docs_validation, locks, validation_cost
-from benchmarks.places import LOCKS, RESULTS, ROOT
+from benchmarks.places import LOCKS, ROOT
 from benchmarks.validation_cost import FAULTS, MONTH, Run, finding
 from shared.config import RetrainConfig
 from shared.files import read_window
