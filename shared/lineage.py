@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-import tempfile
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import numpy as np
-from mlflow.exceptions import MlflowException
 
 from shared import data, ledger, registry, tracking, train
 from shared.config import ROOT, Record, RetrainConfig, StoreConfig, parse_config
@@ -115,17 +112,15 @@ def _tag(tags: dict[str, str], name: str, number: int) -> str:
 
 
 def _artifact(run_id: str, name: str) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            path = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=name, dst_path=folder)
-        except (MlflowException, OSError) as error:
-            raise RegistryError(
-                f"{name} of the retraining is gone",
-                where=f"MLflow run {run_id}",
-                fix="restore the artifact: without it the version cannot be traced or made again",
-            ) from error
-        found: dict[str, Any] = json.loads(Path(path).read_text())
-        return found
+    text = tracking.artifact_text(run_id, name)
+    if text is None:
+        raise RegistryError(
+            f"{name} of the retraining is gone",
+            where=f"MLflow run {run_id}",
+            fix="restore the artifact: without it the version cannot be traced or made again",
+        )
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
 def _software(run_id: str) -> dict[str, str]:

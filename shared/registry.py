@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
-from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
@@ -20,7 +18,7 @@ from shared.errors import RegistryError
 from shared.ledger import Entry
 from shared.lock import hold
 from shared.records import Outcome, Reference, Verdict
-from shared.tracking import RESULT, connect, explained
+from shared.tracking import RESULT, artifact_text, connect, explained
 
 log = logging.getLogger(__name__)
 
@@ -88,23 +86,21 @@ def training_reference(config: StoreConfig, number: int) -> Reference:
         RegistryError: it was registered without one.
     """
     run_id = connect(config).get_model_version(config.model_name, str(number)).run_id
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            path = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=REFERENCE, dst_path=folder)
-        except (MlflowException, OSError) as error:
-            raise RegistryError(
-                f"version {number} has no training reference to measure drift against",
-                where=f"{REFERENCE} of MLflow run {run_id}",
-                fix="it was registered by an older release, or the file was removed: the next promoted model has one",
-            ) from error
-        try:
-            return Reference.model_validate_json(Path(path).read_text())
-        except ValidationError as error:
-            raise RegistryError(
-                f"the training reference of version {number} is damaged",
-                where=f"{REFERENCE} of MLflow run {run_id}",
-                fix="restore the artifact; the next promoted model has one of its own",
-            ) from error
+    text = artifact_text(run_id, REFERENCE)
+    if text is None:
+        raise RegistryError(
+            f"version {number} has no training reference to measure drift against",
+            where=f"{REFERENCE} of MLflow run {run_id}",
+            fix="it was registered by an older release, or the file was removed: the next promoted model has one",
+        )
+    try:
+        return Reference.model_validate_json(text)
+    except ValidationError as error:
+        raise RegistryError(
+            f"the training reference of version {number} is damaged",
+            where=f"{REFERENCE} of MLflow run {run_id}",
+            fix="restore the artifact; the next promoted model has one of its own",
+        ) from error
 
 
 def require(client: MlflowClient, config: StoreConfig, number: int) -> None:

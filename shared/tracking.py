@@ -277,6 +277,20 @@ def earlier_verdict(window: Window) -> Verdict | None:
     return recorded_verdict(window.config, window.run_id) if reached else None
 
 
+def artifact_text(run_id: str | None, name: str) -> str | None:
+    """The text of a run's artifact, or None when it is not there; a store that does not answer is no missing file."""
+    if run_id is None:  # a version that was registered without a run
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=name, dst_path=folder)
+        except (requests.ConnectionError, requests.Timeout):
+            raise
+        except (MlflowException, OSError):
+            return None
+        return Path(path).read_text()
+
+
 @explained
 def recorded_verdict(config: StoreConfig, run_id: str) -> Verdict:
     """The verdict of a retraining that has come to one, with its drift."""
