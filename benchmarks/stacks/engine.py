@@ -20,7 +20,8 @@ from shared.errors import BakeoffError
 MIN_COMPOSE = (2, 20)
 ANSWER_S = 30.0
 _INSTALL = "install Docker Engine or Docker Desktop (https://docs.docker.com/get-docker/), with the compose plugin"
-_PROJECT = "com.docker.compose.project"
+#: The label that compose gives to all that belongs to a project.
+PROJECT = "com.docker.compose.project"
 
 
 class StackError(BakeoffError):
@@ -40,22 +41,25 @@ class Container:
     restarts: int
     out_of_memory: bool
     ports: tuple[int, ...]  # on the host
+    said: str = ""  # by the last health check
 
     @classmethod
     def read(cls, told: dict[str, Any]) -> Container:
         """From one entry of `docker inspect`."""
-        state, labels = told["State"], told["Config"]["Labels"]
+        state, labels = told["State"], told["Config"]["Labels"] or {}
+        health = state.get("Health") or {}
         bindings = told["HostConfig"].get("PortBindings") or {}
         return cls(
             id=told["Id"],
             service=labels.get("com.docker.compose.service", told["Name"].lstrip("/")),
             one_off=labels.get("com.docker.compose.oneoff") == "True",
             state=state["Status"],
-            health=(state.get("Health") or {}).get("Status", ""),
+            health=health.get("Status", ""),
             exit_code=state["ExitCode"],
             restarts=told.get("RestartCount", 0),
             out_of_memory=bool(state.get("OOMKilled")),
             ports=tuple(sorted(int(each["HostPort"]) for some in bindings.values() for each in some or [])),
+            said=str((health.get("Log") or [{}])[-1].get("Output", "")).strip(),
         )
 
 
@@ -81,13 +85,13 @@ def child_env(strip: Iterable[str] = (), **more: str) -> dict[str, str]:
     return {**kept, "DOCKER_BUILDKIT": "1", "BUILDKIT_PROGRESS": "plain", "DOCKER_CLI_HINTS": "false", **more}
 
 
-def docker(*arguments: str, timeout_s: float = ANSWER_S) -> str:
+def docker(*arguments: str, timeout_s: float = ANSWER_S, cwd: Path = ROOT) -> str:
     """What one docker command prints.
 
     Raises:
         StackError: it fails, or does not end in time.
     """
-    return _call([find_docker(), *arguments], child_env(), timeout_s)
+    return _call([find_docker(), *arguments], child_env(), timeout_s, cwd=cwd)
 
 
 def info() -> dict[str, Any]:
@@ -144,7 +148,7 @@ def is_new_enough(version: str) -> bool:
 
 def containers(project: str) -> list[Container]:
     """All containers of a project, ended ones too; found by label, so that no compose file has to be valid."""
-    ids = docker("container", "ls", "--all", "--quiet", "--filter", f"label={_PROJECT}={project}").split()
+    ids = docker("container", "ls", "--all", "--quiet", "--filter", f"label={PROJECT}={project}").split()
     if not ids:
         return []
     try:
@@ -156,7 +160,7 @@ def containers(project: str) -> list[Container]:
 
 def kept(kind: str, project: str) -> list[str]:
     """Names of a project's volumes or networks."""
-    return docker(kind, "ls", "--filter", f"label={_PROJECT}={project}", "--format", "{{.Name}}").split()
+    return docker(kind, "ls", "--filter", f"label={PROJECT}={project}", "--format", "{{.Name}}").split()
 
 
 @dataclass(frozen=True)
@@ -250,7 +254,9 @@ class Compose:
                     processes.stop(child)  # type: ignore[arg-type]  # text or bytes is the same to it
 
 
-def _call(command: list[str], env: dict[str, str], timeout_s: float | None, stdin: str | None = None) -> str:
+def _call(
+    command: list[str], env: dict[str, str], timeout_s: float | None, stdin: str | None = None, cwd: Path = ROOT
+) -> str:
     short = " ".join(command[1:] if len(command) < 8 else [*command[1:2], "...", *command[-4:]])
     fix = "run it by hand to see more; `./bakeoff doctor` checks the engine"
     try:
@@ -261,7 +267,7 @@ def _call(command: list[str], env: dict[str, str], timeout_s: float | None, stdi
             text=True,
             errors="replace",
             env=env,
-            cwd=ROOT,
+            cwd=cwd,
             timeout=timeout_s,
         )
     except subprocess.TimeoutExpired as error:

@@ -103,6 +103,25 @@ def read(path: Path = DEFAULT, example: Path = EXAMPLE) -> EnvFile:
     return EnvFile(path.absolute(), values)
 
 
+def of_example(example: Path = EXAMPLE) -> EnvFile:
+    """What a file that is made now would say, but for its secrets."""
+    return EnvFile(DEFAULT, _parse(example))
+
+
+def read_one(name: str, path: Path = DEFAULT, example: Path = EXAMPLE) -> str:
+    """One value, from a file that may lack others; where the default file is not made yet, the example's.
+
+    Raises:
+        StackError: there is no such file or no such value in it.
+    """
+    if not path.exists() and path.absolute() != DEFAULT:
+        raise StackError("there is no env file", where=str(path), fix="name the one that the stack was made with")
+    value = _parse(path if path.exists() else example).get(name, "")
+    if not value:
+        raise StackError(f"{name} is missing", where=str(path), fix=f"add the line {name}={_parse(example)[name]}")
+    return value
+
+
 def secret_names(example: Path = EXAMPLE) -> list[str]:
     """The variables that are secrets: the ones that the example leaves empty."""
     return [name for name, value in _parse(example).items() if not value]
