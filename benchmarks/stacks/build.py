@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks import processes
 from benchmarks.stacks.engine import Compose, StackError
 
-_STEP = re.compile(r"^#(\d+) \[(?!internal)([^\]]+)\] (.+)$")
+_STEP = re.compile(r"^#(\d+) \[(?!(?:\S+ )?internal\])([^\]]+)\] (.+)$")
 _OUTPUT = re.compile(r"^#(\d+) \d+\.\d+ ")
 #: What pip, uv, apt and the engine itself say when there is no way to what they want to download.
 _NO_NETWORK = re.compile(

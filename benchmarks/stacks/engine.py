@@ -19,6 +19,8 @@ from shared.errors import BakeoffError
 #: From here on compose knows all that the files use: `service_completed_successfully`, `--env-file` on every command.
 MIN_COMPOSE = (2, 20)
 ANSWER_S = 30.0
+#: Compose clears its line before a log line, even in a pipe.
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _INSTALL = "install Docker Engine or Docker Desktop (https://docs.docker.com/get-docker/), with the compose plugin"
 #: The label that compose gives to all that belongs to a project.
 PROJECT = "com.docker.compose.project"
@@ -218,7 +220,7 @@ class Compose:
     def logs(self, service: str, tail: int = 15) -> str:
         """The end of a service's log, without the service's name before each line."""
         arguments = ("logs", "--no-color", "--no-log-prefix", "--tail", str(tail), service)
-        return self.run(*arguments, timeout_s=ANSWER_S).strip()
+        return _ANSI.sub("", self.run(*arguments, timeout_s=ANSWER_S)).strip()
 
     def start(self, log: Path, *arguments: str) -> subprocess.Popen[bytes]:
         """Start a compose command whose output is appended to a log; end it by `processes.stop`."""
@@ -246,8 +248,9 @@ class Compose:
             try:
                 assert child.stdout is not None
                 for line in child.stdout:
-                    stream.write(line)
-                    on_line(line.rstrip())
+                    plain = _ANSI.sub("", line)
+                    stream.write(plain)
+                    on_line(plain.rstrip())
                 return child.wait()
             finally:
                 if child.poll() is None:
