@@ -81,4 +81,4 @@ def failure(log: Path) -> StackError:
 
 
 def _plain(line: str) -> str:
-    return re.sub(r"^#\d+ [\d.]+ ", "", line).strip()[:300]
+    return re.sub(r"^(#\d+ )?[\d.]+ ", "", line).strip()[:300]

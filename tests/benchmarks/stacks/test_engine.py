@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from benchmarks.stacks import build, engine
@@ -150,7 +152,7 @@ services:
 
 
 def test_a_build_without_network_is_told_and_its_log_kept(make_project, tmp_path):
-    compose = make_project(OFFLINE.format(now=tmp_path))
+    compose = make_project(OFFLINE.format(now=time.time()))
     told = []
     with pytest.raises(StackError, match=r"uv or pip could not reach the network: .*What to do: see that this machine"):
         build.build(compose, told.append)
