@@ -44,6 +44,9 @@ class Container:
     out_of_memory: bool
     ports: tuple[int, ...]  # on the host
     said: str = ""  # by the last health check
+    image: str = ""  # name
+    image_id: str = ""
+    config_hash: str = ""  # of the service's part of the compose files
 
     @classmethod
     def read(cls, told: dict[str, Any]) -> Container:
@@ -62,6 +65,9 @@ class Container:
             out_of_memory=bool(state.get("OOMKilled")),
             ports=tuple(sorted(int(each["HostPort"]) for some in bindings.values() for each in some or [])),
             said=str((health.get("Log") or [{}])[-1].get("Output", "")).strip(),
+            image=told["Config"].get("Image", ""),
+            image_id=told["Image"],
+            config_hash=labels.get("com.docker.compose.config-hash", ""),
         )
 
 
@@ -216,6 +222,23 @@ class Compose:
     def ps(self) -> list[Container]:
         """The project's containers, ended ones too."""
         return containers(self.project)
+
+    def is_current(self) -> bool:
+        """Does every service have a container, made of its present image and its present part of the files?
+
+        Then `up` has nothing to do, but would run the one-shots again: half a minute.
+        """
+        wanted = dict(line.split() for line in self.run("config", "--hash", "*").splitlines())
+        found = [each for each in self.ps() if not each.one_off]
+        if not found or {each.service: each.config_hash for each in found} != wanted:
+            return False
+        names = sorted({each.image for each in found})
+        try:
+            ids = docker("image", "inspect", "--format", "{{.Id}}", *names).split()
+        except StackError:  # an image is gone
+            return False
+        present = dict(zip(names, ids, strict=True))
+        return all(each.image_id == present[each.image] for each in found)
 
     def logs(self, service: str, tail: int = 15) -> str:
         """The end of a service's log, without the service's name before each line."""

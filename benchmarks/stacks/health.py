@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,21 +70,18 @@ def client(base_url: str, **more: Any) -> httpx.Client:
     return httpx.Client(base_url=base_url, timeout=ANSWER_S, trust_env=False, **more)
 
 
-def airflow_client(stack: Stack, env: EnvFile) -> httpx.Client:
+@contextlib.contextmanager
+def airflow_client(stack: Stack, env: EnvFile) -> Iterator[httpx.Client]:
     """A client of Airflow's API that has logged in.
 
     Raises:
         httpx.HTTPError: no answer, or a refusal.
     """
-    api = client(stack.url(env))
-    try:
+    with client(stack.url(env)) as api:
         user, password = stack.login(env)
         token = api.post("/auth/token", json={"username": user, "password": password}).raise_for_status().json()
         api.headers["Authorization"] = f"Bearer {token['access_token']}"
-    except BaseException:
-        api.close()
-        raise
-    return api
+        yield api
 
 
 def _ask_airflow(stack: Stack, env: EnvFile, health: Health) -> None:

@@ -16,7 +16,7 @@ from rich.markup import escape
 from benchmarks import dataset, processes
 from benchmarks.display import Display
 from benchmarks.places import STATE
-from benchmarks.stacks import doctor, engine, env_file, waiting
+from benchmarks.stacks import doctor, engine, env_file, health, waiting
 from benchmarks.stacks.build import build
 from benchmarks.stacks.engine import Compose, StackError
 from benchmarks.stacks.env_file import EnvFile
@@ -108,6 +108,9 @@ def _up(stack: Stack, env: EnvFile, compose: Compose, console: Console, celery: 
 
 def _start(stack: Stack, env: EnvFile, compose: Compose, tell: Callable[[str], None], celery: bool) -> None:
     log = compose.folder / "up.log"
+    if compose.is_current() and not health.of_containers(stack, compose.ps(), celery=celery):
+        waiting.until_healthy(stack, env, compose, None, log, tell, celery=celery)
+        return
     log.unlink(missing_ok=True)
     # Going from --celery back to plain makes the workers orphans: they are removed.
     starting = compose.start(log, "up", "--detach", "--no-build", "--remove-orphans")
@@ -147,8 +150,8 @@ def down(tool: Tool, path: Path, console: Console, *, volumes: bool = False) -> 
             display.end(project, "down")
         left = engine.kept("volume", project)
         gone = [name for name in held if name not in left]
-        removed = f"{len(found)} containers" + (f" and the volumes {', '.join(gone)}" if gone else "")
-        return f"{project}: removed {removed}" + _kept(left, tool)
+        parts = [f"{len(found)} containers"] * bool(found) + [f"the volumes {', '.join(gone)}"] * bool(gone)
+        return f"{project}: removed {' and '.join(parts) or 'its network'}" + _kept(left, tool)
 
 
 def _kept(volumes: list[str], tool: Tool) -> str:

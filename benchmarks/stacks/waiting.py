@@ -25,7 +25,7 @@ def until_healthy(
     stack: Stack,
     env: EnvFile,
     compose: Compose,
-    starting: subprocess.Popen[bytes],
+    starting: subprocess.Popen[bytes] | None,
     log: Path,
     tell: Callable[[str], None],
     *,
@@ -38,7 +38,7 @@ def until_healthy(
         stack: which stack.
         env: its env file.
         compose: bound to both.
-        starting: the running `docker compose up --detach`.
+        starting: the running `docker compose up --detach`; none when all was there already.
         log: what that writes to.
         tell: is called with what is still missing.
         celery: with Airflow's workers.
@@ -53,14 +53,14 @@ def until_healthy(
     while True:
         found = compose.ps()
         lacks = health.of_containers(stack, found, celery=celery)
-        if starting.poll():
+        if starting and starting.poll():
             raise failed_start(compose, found, lacks, log)
         for each in found:
             hopeless = each.restarts - before.get(each.id, 0) >= MAX_RESTARTS
             if each.service in lacks and (hopeless or lacks[each.service].startswith("failed")):
                 raise explain(compose, each, lacks[each.service])
         tool = health.of_tool(stack, env) if not lacks else health.Health()
-        if not lacks and not tool.reasons and starting.poll() == 0:
+        if not lacks and not tool.reasons and (starting is None or starting.poll() == 0):
             return
         waiting = [f"{name} ({lack})" for name, lack in lacks.items()] + tool.reasons
         tell("waiting for " + ("; ".join(waiting) or "compose to end"))
