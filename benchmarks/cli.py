@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 from typer.core import TyperGroup
 
-from benchmarks import core_cost, dataset, environments, locks, model_cli, results, scale, scale_data
+from benchmarks import core_cost, dataset, environments, locks, model_cli, results, scale, scale_data, stack_cli
 from benchmarks import demo as main_job
 from benchmarks.display import Display
 from benchmarks.places import ARMS, ENVIRONMENT, RESULTS, ROOT, STATE, ArmName
@@ -178,7 +178,7 @@ def setup(
     dataset.ensure()
 
 
-for _command in model_cli.COMMANDS:
+for _command in (*model_cli.COMMANDS, *stack_cli.COMMANDS):
     app.command()(_command)
 
 
