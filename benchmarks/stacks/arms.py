@@ -1,4 +1,4 @@
-"""The arms whose tool runs on its real servers, which are up already: trigger by the public API, follow, tell the cause.
+"""The arms whose tool runs on its real servers, up already: trigger by the public API, follow, tell the cause.
 
 A run belongs to the server: it goes on when the harness is killed. Ctrl-C cancels it; a server that falls silent is
 waited for.
@@ -125,11 +125,11 @@ class StackArm(Arm):
             yield from events
             if look.state in ("finished", "failed"):
                 break
-            # A run that nobody takes says so; what it says changes only sometimes.
+            # A run that nobody takes says so; what it says changes only sometimes, and its next event replaces it.
             now = f"{look.said} {look.message}".strip() if look.state == "waiting" else ""
-            if now != stands:
-                stands = now
+            if now != stands and not events:
                 yield {"time": time.time(), **label, "state": "waiting", "text": now}
+            stands = now
             time.sleep(POLL_S)
         self._active = ""
         end = time.time()
@@ -163,8 +163,8 @@ class StackArm(Arm):
         return ArmFailed(
             f"{silent.what}, for {SILENCE_S:.0f} s",
             where=page,
-            fix=f"`./bakeoff logs {self.name}` says why, `./bakeoff up {self.name}` starts what is down; the run goes on "
-            "when the server is back: see that page",
+            fix=f"`./bakeoff logs {self.name}` says why, `./bakeoff up {self.name}` starts what is down; the run "
+            "goes on when the server is back: see that page",
         )
 
     def _failure(self, run: str, config: RetrainConfig, look: Look) -> RunFailed:
@@ -185,7 +185,7 @@ class StackArm(Arm):
         what, fix = split(cause or look.message or f"{self.name} says {look.said}, and no cause")
         who = f"{step} failed" if step else f"the run ended as {look.said}"
         return RunFailed(
-            f"{who}: {what}", where=self.api.page(run), fix=fix or "open that page: the logs tell the story"
+            f"{who}: {what}", where=self.api.page(run), fix=fix or "open that page: its logs have the story"
         )
 
     def stop(self) -> None:

@@ -74,7 +74,7 @@ class PrefectApi:
     def look(self, run: str, config: RetrainConfig) -> Look:
         """The run and its tasks now."""
         found = self.rest.ask("GET", f"/api/flow_runs/{run}")  # first, so that no last state of a task is missed
-        wanted = {"flow_runs": {"id": {"any_": [run]}}, "limit": 200}
+        wanted = {"flow_runs": {"id": {"any_": [run]}}, "sort": "EXPECTED_START_TIME_ASC", "limit": 200}
         return look_of(found, self.rest.ask("POST", "/api/task_runs/filter", json=wanted))
 
     def cause(self, run: str, attempt: Attempt) -> str:
