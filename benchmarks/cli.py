@@ -21,7 +21,7 @@ from benchmarks.stacks.arms import make_arm as make_stack_arm
 from benchmarks.stacks.settings import settings as stack_settings
 from shared import datasets
 from shared.config import GateConfig
-from shared.errors import BakeoffError
+from shared.errors import BakeoffError, ConfigError
 
 
 class Group(TyperGroup):
@@ -115,8 +115,11 @@ def retrain(
     """Run one retraining on one arm, in that arm's lasting tracking store."""
     servers = None
     if stack is Stack.COMPOSE:
+        if tracking_uri or port:
+            fix = "leave these options away, or the stack"
+            raise ConfigError("a stack has an MLflow and ports of its own", where="--tracking-uri, --port", fix=fix)
         servers = stack_settings(on, env_file)
-        tracking_uri = tracking_uri or servers.tracking_uri
+        tracking_uri = servers.tracking_uri
     server = {"tracking_uri": tracking_uri, "artifact_location": None} if tracking_uri else {}
     folder = (state or STATE) / (f"{on}-compose" if servers else on)
     [config] = make_configs([month], folder, {"dataset": of, **server})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 from urllib.parse import quote
 
@@ -96,15 +97,16 @@ class AirflowApi:
         return look_of(found, tasks, [candidate.name for candidate in config.candidates])
 
     def cause(self, run: str, attempt: Attempt) -> str:
-        """Why a task has failed, from its log; '' when the log does not say."""
+        """Why a task has failed, from its log, or from the scheduler when the task wrote none; '' when neither says."""
         task = attempt.task
         path = f"{_DAG}/dagRuns/{quote(run)}/taskInstances/{task['task_id']}/logs/{task['try_number']}"
-        query = {"full_content": "true", "map_index": task["map_index"]}
-        try:
+        query: dict[str, Any] = {"full_content": "true", "map_index": task["map_index"]}
+        with contextlib.suppress(BakeoffError, KeyError):  # its worker may be gone, and the log with it
             answer = self._ask("GET", path, params=query, headers={"Accept": "application/json"})
-            return error_of(answer["content"])
-        except (BakeoffError, KeyError) as unreadable:
-            return f"its log cannot be read ({unreadable})"
+            if error := error_of(answer["content"]):
+                return error
+        query = {"dag_id": "retrain", "run_id": run, "task_id": task["task_id"], "order_by": "-when", "limit": 20}
+        return event_of(self._ask("GET", "/api/v2/eventLogs", params=query)["event_logs"])
 
     def cancel(self, run: str) -> None:
         """End a run as failed; its running tasks are ended by their supervisors."""
@@ -162,3 +164,12 @@ def error_of(lines: list[Any]) -> str:
         if not last and line.get("level") in ("error", "critical"):
             last = str(line.get("event", ""))
     return last
+
+
+def event_of(events: list[dict[str, Any]]) -> str:
+    """What the scheduler noted of a task that it failed itself, such as one whose process never came up."""
+    for event in events:  # newest first
+        text = event["extra"] or ""
+        if text and not text.startswith("{"):  # what people and tasks do is noted as JSON
+            return f"{event['event']}: {text.partition(' Learn more')[0]}"
+    return ""

@@ -247,7 +247,7 @@ def request(config: RetrainConfig) -> dict[str, Any]:
 
 def split(cause: str) -> tuple[str, str]:
     """A `BakeoffError`'s text as what is wrong (with its place) and what to do; any other text as the former alone."""
-    if found := re.search(r"^(?:[\w.]+: )?(.*) \(where: (.*)\)\. What to do: (.*)$", cause, re.DOTALL):
+    if found := re.search(r"^(?:[\w.]+Error: )?(.*) \(where: (.*)\)\. What to do: (.*)$", cause, re.DOTALL):
         what, where, fix = found.groups()
         return f"{what} ({where})", fix
     return cause, ""
