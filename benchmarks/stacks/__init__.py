@@ -1,1 +1,1 @@
-"""The tools on their real servers: compose stacks, and how the harness talks to them."""
+"""The tools' real servers in containers: bring them up, run retrainings on them, take them down."""
