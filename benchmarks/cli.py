@@ -18,6 +18,7 @@ from benchmarks.display import Display
 from benchmarks.places import ARMS, ENVIRONMENT, RESULTS, ROOT, STATE, ArmName, Stack
 from benchmarks.retraining import make_configs, run
 from benchmarks.stacks.arms import make_arm as make_stack_arm
+from benchmarks.stacks.settings import data_version
 from benchmarks.stacks.settings import settings as stack_settings
 from shared import datasets
 from shared.config import GateConfig
@@ -121,6 +122,8 @@ def retrain(
         servers = stack_settings(on, env_file)
         tracking_uri = servers.tracking_uri
     server = {"tracking_uri": tracking_uri, "artifact_location": None} if tracking_uri else {}
+    if servers:
+        server["data_rev"] = data_version()
     folder = (state or STATE) / (f"{on}-compose" if servers else on)
     [config] = make_configs([month], folder, {"dataset": of, **server})
     dataset.ensure()

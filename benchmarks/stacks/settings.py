@@ -8,6 +8,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from benchmarks.places import ROOT, ArmName
+from benchmarks.stacks import registry
 from shared.errors import ConfigError
 
 ENV_FILE = ROOT / "compose" / ".env"
@@ -70,3 +71,18 @@ def settings(name: ArmName, env_file: Path | None = None) -> StackSettings:
         tracking_uri=f"http://127.0.0.1:{mlflow}",
         secret=secret,
     )
+
+
+def data_version() -> str:
+    """The commit of the data registry that `./bakeoff up` has copied to the stack's volume.
+
+    Raises:
+        ConfigError: none was built here.
+    """
+    if not (registry.FOLDER / "registry" / ".git").exists():
+        raise ConfigError(
+            "this checkout has not given any data to a stack yet",
+            where=str(registry.FOLDER),
+            fix="run `./bakeoff up airflow` (or prefect) here: it also brings the data of a stack that is up to date",
+        )
+    return registry.commit()
