@@ -149,7 +149,7 @@ class RetrainConfig(StoreConfig):
     drift: DriftConfig = DriftConfig()
 
     #: Repository that holds the data, as DVC knows it, and the revision to read (None: the work tree).
-    data_repo: str = str(ROOT)
+    data_repo: str = Field(default_factory=lambda: os.environ.get("BAKEOFF_DATA_REPO", str(ROOT)))
     data_rev: str | None = None
     #: A file to which every step appends what it does, one JSON object a line; None: nobody listens.
     events: Path | None = None

@@ -1,1 +1,1 @@
-"""The tools' real servers in containers: their life cycle, the data they read, and the arms that use them."""
+"""The tools' real servers in containers: bring them up, run retrainings on them, take them down."""

@@ -81,3 +81,8 @@ def test_training_and_gate_read_the_holdout_in_the_same_order(small_repo):
     assert again.equals(features)
     assert (late == late_again).all()
     assert len(days) == len(late)
+
+
+def test_an_image_says_which_revision_it_holds(make_config, tmp_path, monkeypatch):
+    monkeypatch.setenv("BAKEOFF_REVISION", "0123abc")
+    assert fetch_window(make_config(), tmp_path / "out")[2] == "0123abc"
