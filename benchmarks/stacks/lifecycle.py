@@ -73,6 +73,7 @@ def up(tool: Tool, path: Path, console: Console, *, celery: bool = False) -> Up:
             console.print(
                 f"what is built and started stays: `./bakeoff up {tool}` goes on, `./bakeoff down {tool}` removes it",
                 highlight=False,
+                soft_wrap=True,
             )
             raise
 
