@@ -17,6 +17,16 @@ SAME_EVERYWHERE = [
 #: What `make test` adds to each environment; compiled against the core lock, so the arms must agree with it there.
 TEST = ["hypothesis>=6.140", "pytest>=9"]
 DEV = [*TEST, "cogapp>=3.5", "import-linter>=2.5", "mypy>=2", "pandas-stubs>=3", "ruff>=0.14", "types-PyYAML"]
+#: What `./bakeoff screenshots` drives the machine's own browser with.
+SCREENSHOTS = ["pillow>=11", "playwright>=1.50"]
+#: Small environments and top-ups, compiled to agree with the core.
+_SMALL = {
+    "test": TEST,
+    "dev": DEV,
+    "uv": ["uv>=0.9"],
+    "data-build": ["setuptools>=80"],
+    "screenshots": SCREENSHOTS,
+}
 _TEST_DEPENDENCIES = ["packaging", "pygments"]
 #: What a tool's servers need beyond its environment (compose/Dockerfile): the database's driver, Celery's queue.
 SERVERS = {
@@ -45,13 +55,7 @@ def compile_all() -> list[Path]:
         arms.append(
             _compile("bench", [str(ROOT / "pyproject.toml"), "--extra", "bench", "--constraints", str(constraints)])
         )
-        core_pins = Path(folder) / "core.txt"
-        core_pins.write_text("".join(_pins(core)))
-        others = []
-        for name, wanted in {"test": TEST, "dev": DEV, "uv": ["uv>=0.9"], "data-build": ["setuptools>=80"]}.items():
-            source = Path(folder) / f"{name}.in"
-            source.write_text("\n".join(wanted))
-            others.append(_compile(name, [str(source), "--constraints", str(core_pins)]))
+        others = [compile_small(name) for name in _SMALL]
         others += [compile_servers(environment) for environment in SERVERS]
         data = Path(folder) / "data.in"
         data.write_text(
@@ -61,8 +65,17 @@ def compile_all() -> list[Path]:
     return [core, *arms, *others]
 
 
+def compile_small(name: str) -> Path:
+    """Compile one small environment or top-up against the present core lock."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, core = Path(folder) / f"{name}.in", Path(folder) / "core.txt"
+        source.write_text("\n".join(_SMALL[name]))
+        core.write_text("".join(_pins(LOCKS / "core.txt")))
+        return _compile(name, [str(source), "--constraints", str(core)])
+
+
 def compile_servers(environment: str) -> Path:
-    """Compile what the servers of one environment need on top of its present lock, and nothing that is in it already."""
+    """Compile what the servers of one environment need on top of its present lock, and nothing that is there already."""
     base = _pins(LOCKS / f"{environment}.txt")
     with tempfile.TemporaryDirectory() as folder:
         source, constraints = Path(folder) / "servers.in", Path(folder) / "base.txt"

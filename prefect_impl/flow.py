@@ -3,18 +3,22 @@
 python -m prefect_impl.flow 2013-05          # one run, on an ephemeral API or on PREFECT_API_URL
 """
 
+import logging
 import sys
 
 from prefect import Task, flow, task, unmapped
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from shared import steps
+from shared import links, steps
 from shared.config import Candidate, RetrainConfig
 from shared.errors import BakeoffError
 from shared.records import Outcome, Trained, Verdict, Window
+
+# Prefect sends the core's log lines to the run (pyproject.toml), but at the root logger's level, which is WARNING.
+logging.getLogger("shared").setLevel(logging.INFO)
 
 
 def worth_a_retry(task: Task, run: TaskRun, state: State) -> bool:
@@ -28,7 +32,10 @@ RETRY = {"retries": 2, "retry_delay_seconds": [1, 5], "retry_condition_fn": wort
 
 @task(**RETRY)
 def ingest(config: RetrainConfig) -> Window:
-    return steps.ingest(config, "prefect", str(flow_run.id))
+    window = steps.ingest(config, "prefect", str(flow_run.id), orchestrator_url=flow_run.ui_url)
+    if window.run_url:
+        create_link_artifact(window.run_url, "MLflow run", key="mlflow-run", description=f"Retraining {config.month}")
+    return window
 
 
 @task
@@ -45,7 +52,10 @@ def train(window: Window, candidate: Candidate) -> Trained:
 def select(trained: list[Trained]) -> Trained:
     best = steps.select(trained)
     create_table_artifact(
-        [{"candidate": t.candidate, "AUC": t.auc, "log loss": t.log_loss, "selected": t == best} for t in trained],
+        [
+            {"candidate": t.candidate, "AUC": round(t.auc, 4), "log loss": round(t.log_loss, 4), "selected": t == best}
+            for t in trained
+        ],
         key="candidates",
         description="Candidates on the holdout",
     )
@@ -56,11 +66,7 @@ def select(trained: list[Trained]) -> Trained:
 def evaluate(window: Window, challenger: Trained) -> Verdict:
     verdict = steps.evaluate(window, challenger)
     create_markdown_artifact(
-        f"# {'Promote' if verdict.promote else 'Reject'} {challenger.candidate}\n\n{verdict.reason}\n\n"
-        f"| | challenger | champion |\n|---|---|---|\n"
-        f"| AUC | {challenger.auc:.4f} | {verdict.champion_auc:.4f} |\n"
-        f"| log loss | {challenger.log_loss:.4f} | {verdict.champion_log_loss:.4f} |\n\n"
-        f"MLflow run `{window.run_id}` in `{window.config.tracking_uri}`",
+        f"{links.verdict_table(verdict)}\n\n{links.to_mlflow(window)}",
         key="verdict",
         description=f"The gate's verdict on {window.config.month}",
     )
@@ -74,7 +80,10 @@ def register(window: Window, verdict: Verdict) -> Outcome:
 
 @flow(flow_run_name="retrain-{config.month}", persist_result=True, result_serializer="json")
 def retrain(config: RetrainConfig) -> State:
-    """Retrain on all months before `config.month` and let the gate decide on that month."""
+    """Retrain on all months before `config.month` and let the gate decide on that month.
+
+    A rejection is a normal end: the run is then completed as `Rejected`, and the champion stays.
+    """
     window = validate(ingest(config))
     trained = train.map(unmapped(window), window.candidates)
     verdict = evaluate(window, select(trained.result()))

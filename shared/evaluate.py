@@ -69,7 +69,9 @@ def judge(
         warnings=tuple(collapsed_slices(config.spec, challenger_scores, champion_scores, holdout, target)),
         drift=drift,
     )
-    log.info("%s: %s", "promote" if promote else "reject", verdict.reason)
+    log.info("verdict: %s %s: %s", "promote" if promote else "reject", challenger.candidate, verdict.reason)
+    for line in (*verdict.warnings, *(drift.reasons if drift else ())):
+        log.warning("%s", line)
     return verdict
 
 

@@ -56,10 +56,11 @@ def promote(window: Window, verdict: Verdict) -> Outcome:
             client.set_registered_model_alias(config.model_name, CHALLENGER, str(number))
             serving.check(window, best, number, alias=CHALLENGER)
             client.set_tag(window.run_id, "bakeoff.version", str(number))
+            log.info("registered %s as version %d of %s; it serves", best.candidate, number, config.model_name)
             still_ours()
             client.set_registered_model_alias(config.model_name, CHAMPION, str(number))
             settle(client, config)
-            log.info("version %d of %s is champion", number, config.model_name)
+            log.info("version %d of %s is champion now", number, config.model_name)
         if client.get_registered_model(config.model_name).aliases.get(CHALLENGER):
             client.delete_registered_model_alias(config.model_name, CHALLENGER)
     client.set_terminated(window.run_id, "FINISHED")
@@ -112,6 +113,7 @@ def reject(window: Window, verdict: Verdict) -> None:
         if all(entry.run_id != window.run_id for entry in settle(client, config)):
             present = champion_of(client, config)
             _note(client, config, client.get_run(window.run_id), verdict, champion=present, former=present)
+            log.info("rejected: champion of %s stays version %s", config.model_name, present)
     client.set_terminated(window.run_id, "FINISHED")
 
 

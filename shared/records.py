@@ -64,6 +64,8 @@ class Window(Record):
     #: Folder with one parquet file a month.
     data: Path
     report: Report | None = None
+    #: Where a browser finds that MLflow run; None when no server shows it.
+    run_url: str | None = None
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:

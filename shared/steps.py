@@ -69,7 +69,13 @@ def _field(record: Any, name: str) -> Any:
 
 
 @_step
-def ingest(config: RetrainConfig, orchestrator: str, orchestrator_run: RunId, out: Path | None = None) -> Window:
+def ingest(
+    config: RetrainConfig,
+    orchestrator: str,
+    orchestrator_run: RunId,
+    out: Path | None = None,
+    orchestrator_url: str | None = None,
+) -> Window:
     """Open the MLflow run and fetch the months of the window by data version.
 
     Args:
@@ -77,6 +83,7 @@ def ingest(config: RetrainConfig, orchestrator: str, orchestrator_run: RunId, ou
         orchestrator: who runs this: `plain`, `airflow`, `kubeflow` or `prefect`.
         orchestrator_run: that tool's own id of the run, equal in every retry.
         out: folder for the files; by default one of this run's own below `config.work_dir`.
+        orchestrator_url: the page of that run in the tool; MLflow's run page then links to it.
 
     Raises:
         DataError, StorageError, TrackingError
@@ -84,16 +91,18 @@ def ingest(config: RetrainConfig, orchestrator: str, orchestrator_run: RunId, ou
     """
     from shared import data, registry, tracking
 
-    run_id = tracking.open_run(config, orchestrator, orchestrator_run)
+    run_id = tracking.open_run(config, orchestrator, orchestrator_run, orchestrator_url)
     try:
         registry.fair_champion(config)
         folder = out or config.work_dir / run_id / "ingested"
         version, files, revision = data.fetch_window(config, folder)
-        tracking.describe_run(config, run_id, version, revision)
+        page = tracking.describe_run(config, run_id, version, revision)
     except (Exception, KeyboardInterrupt) as error:
         tracking.fail_run(config, run_id, "ingest", str(error))
         raise
-    return Window(config=config, run_id=run_id, data_version=version, files=files, data=folder)
+    if page:
+        log.info("MLflow shows this retraining at %s", page)
+    return Window(config=config, run_id=run_id, data_version=version, files=files, data=folder, run_url=page)
 
 
 @_step
@@ -121,6 +130,7 @@ def train(window: Window, candidate: Candidate) -> Trained:
     from shared import train as training
 
     if earlier := tracking.earlier_candidate(window, candidate):
+        log.info("%s was trained by an earlier attempt: AUC %.4f", earlier.candidate, earlier.auc)
         return earlier
     return tracking.log_candidate(window, candidate, training.fit_and_score(window, candidate))
 
@@ -131,7 +141,9 @@ def select(trained: list[Trained]) -> Trained:
     Log loss, because it is a proper score: the AUC alone would also favour a model whose probabilities are off.
     """
     each = [Trained.model_validate(one) for one in trained]
-    return min(each, key=lambda one: (one.log_loss, one.candidate))
+    best = min(each, key=lambda one: (one.log_loss, one.candidate))
+    log.info("selected %s of %d: log loss %.4f, AUC %.4f", best.candidate, len(each), best.log_loss, best.auc)
+    return best
 
 
 @_step
@@ -144,7 +156,10 @@ def evaluate(window: Window, challenger: Trained) -> Verdict:
     """
     from shared import promotion, tracking
 
-    verdict = tracking.earlier_verdict(window) or _reach_verdict(window, challenger)
+    if verdict := tracking.earlier_verdict(window):
+        log.info("an earlier attempt has reached the verdict: %s", verdict.reason)
+    else:
+        verdict = _reach_verdict(window, challenger)
     if not verdict.promote:
         promotion.reject(window, verdict)
     return verdict

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import platform
 import tempfile
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
 
+from shared import links
 from shared.config import Candidate, RetrainConfig, StoreConfig
 from shared.datasets import Dataset
 from shared.drift import REFERENCE
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 logging.getLogger("mlflow").setLevel(logging.ERROR)
 logging.getLogger("alembic").setLevel(logging.ERROR)
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # the server's own address, not a browser's
 
 RESULT = "bakeoff.result"
 #: Artifacts of the parent run: the whole request, and what it ran on.
@@ -104,13 +107,14 @@ def connect(config: StoreConfig) -> MlflowClient:
 
 
 @explained
-def open_run(config: RetrainConfig, orchestrator: str, orchestrator_run: str) -> str:
+def open_run(config: RetrainConfig, orchestrator: str, orchestrator_run: str, url: str | None = None) -> str:
     """Open the parent run of one retraining, or find the one that an earlier attempt has opened.
 
     Args:
         config: where MLflow is, and the model's name (also the experiment's).
         orchestrator: `plain`, `airflow`, `kubeflow` or `prefect`.
         orchestrator_run: that tool's own id of the run, equal in every retry.
+        url: the page of that run in the tool.
 
     Returns:
         MLflow's run id.
@@ -129,6 +133,7 @@ def open_run(config: RetrainConfig, orchestrator: str, orchestrator_run: str) ->
             )
         if found[0].info.status != "FINISHED":  # what has ended is a record, and no retry rewrites it
             client.update_run(found[0].info.run_id, status="RUNNING")
+        log.info("going on with MLflow run %s, which an earlier attempt has opened", found[0].info.run_id)
         return str(found[0].info.run_id)
     tags = {
         "bakeoff.orchestrator": orchestrator,
@@ -137,8 +142,10 @@ def open_run(config: RetrainConfig, orchestrator: str, orchestrator_run: str) ->
         "bakeoff.month": config.month,
         "bakeoff.window": f"{config.train_months[0]}..{config.train_months[-1]}",
         "bakeoff.seed": str(config.seed),
+        **({links.ORCHESTRATOR_URL: url} if url and links.is_web(url) else {}),
     }
     run = client.create_run(experiment_id, tags=tags, run_name=f"{config.month} {orchestrator}")
+    log.info("opened MLflow run %s", run.info.run_id)
     return str(run.info.run_id)
 
 
@@ -155,10 +162,15 @@ def _make_experiment(client: MlflowClient, config: RetrainConfig) -> str:
 
 
 @explained
-def describe_run(config: RetrainConfig, run_id: str, data_version: str, revision: str) -> None:
-    """Tag the parent run with what it takes to go back to its exact data, code and settings."""
+def describe_run(config: RetrainConfig, run_id: str, data_version: str, revision: str) -> str | None:
+    """Tag the parent run with what it takes to go back to its exact data, code and settings.
+
+    Returns:
+        The address of the run's page, if a server shows it.
+    """
     client = connect(config)
-    earlier = client.get_run(run_id).data.tags.get("bakeoff.data_version", data_version)
+    run = client.get_run(run_id)
+    earlier = run.data.tags.get("bakeoff.data_version", data_version)
     if earlier != data_version:
         raise RegistryError(
             f"the data are version {data_version} now, but this run began on version {earlier}",
@@ -169,6 +181,10 @@ def describe_run(config: RetrainConfig, run_id: str, data_version: str, revision
     client.set_tag(run_id, "bakeoff.pipeline_version", revision)
     client.log_dict(run_id, config.json_dict(), CONFIG)
     client.log_dict(run_id, software(), SOFTWARE)
+    if RESULT not in run.data.tags:  # else the description tells the verdict already
+        tags = {**run.data.tags, "bakeoff.data_version": data_version}
+        client.set_tag(run_id, links.DESCRIPTION, links.description(tags))
+    return links.run_page(config, run.info.experiment_id, run_id)
 
 
 def software() -> dict[str, str]:
@@ -252,6 +268,10 @@ def log_candidate(window: Window, candidate: Candidate, fitted: Fitted) -> Train
             base_rate=fitted.base_rate,
         )
         mlflow.set_tag(RESULT, trained.model_dump_json())
+    log.info(
+        "trained %s: on %s AUC %.4f, log loss %.4f (MLflow run %s)",
+        *(candidate.name, config.month, fitted.auc, fitted.log_loss, run_id),
+    )
     return trained
 
 
@@ -320,6 +340,7 @@ def record_verdict(window: Window, verdict: Verdict) -> None:
         client.log_metric(run_id, name, value)
     client.set_tag(run_id, "bakeoff.verdict", "promote" if verdict.promote else "reject")
     client.set_tag(run_id, "bakeoff.reason", verdict.reason)
+    client.set_tag(run_id, links.DESCRIPTION, links.description(client.get_run(run_id).data.tags, verdict))
     # Last, since it says that a verdict was reached. Without what may be long: MLflow cuts tags at 8,000 characters.
     short = verdict.model_copy(update={"drift": None, "warnings": ()})
     client.set_tag(run_id, RESULT, short.model_dump_json())

@@ -59,6 +59,9 @@ def validate_window(window: Window, out: Path) -> Report:
     [holdout] = accepted([config.month])
     _refuse_one_answer(config, answered, holdout)
     report = _report(holdout, rows, reference, quarantined, config)
+    aside = ", ".join(f"{count} of {month}" for month, count in quarantined.items())
+    log.info("accepted %d rows of %d %ss", sum(rows.values()), len(rows), config.spec.window_is)
+    log.info("set aside for an impossible reading: %s", aside or "no row")
     for line in report.warnings:
         log.warning("%s", line)
     return report

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 from airflow.sdk import RetryAction
 
-from shared import registry
+from shared import registry, tracking
 from shared.errors import DataError, TrackingError
 from shared.records import Trained
 
@@ -74,13 +76,32 @@ def states(run):
     return {(each.task_id, each.map_index): str(each.state) for each in run.get_task_instances()}
 
 
-def test_a_dag_run_promotes_then_rejects(database, dag, make_config):
+def test_every_task_says_what_it_does(dag):
+    assert [task.task_id for task in dag.tasks if not task.doc_md] == []
+
+
+def test_the_tasks_that_a_user_opens_link_to_mlflow(dag):
+    linked = {task.task_id: [link.name for link in task.operator_extra_links] for task in dag.tasks}
+    assert {task_id for task_id, names in linked.items() if names} == {"ingest", "evaluate", "register"}
+    assert linked["evaluate"] == ["MLflow run"]
+
+
+def test_a_dag_run_promotes_then_rejects(database, dag, make_config, monkeypatch, caplog):
+    monkeypatch.setenv("BAKEOFF_MLFLOW_UI", "http://127.0.0.1:5081")
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://127.0.0.1:8080/")
     config = make_config("2013-03")
     run = dag.test(run_conf=conf(config))
     assert str(run.state) == "success"
     assert set(states(run).values()) == {"success"}
     assert {key for key in states(run) if key[0] == "train"} == {("train", 0), ("train", 1)}
-    assert registry.outcome(config).orchestrator == "airflow"
+    outcome = registry.outcome(config)
+    assert outcome.orchestrator == "airflow"
+    tags = tracking.connect(config).get_run(outcome.run_id).data.tags
+    assert tags["bakeoff.orchestrator_url"] == f"http://127.0.0.1:8080/dags/retrain/runs/{quote(run.run_id)}"
+    [evaluate] = [each for each in run.get_task_instances() if each.task_id == "evaluate"]
+    link = evaluate.xcom_pull(task_ids="evaluate", key="_link_MLflowRun")
+    assert link.startswith("http://127.0.0.1:5081/#/experiments/")
+    assert link.endswith(f"/runs/{outcome.run_id}")
 
     again = make_config("2013-03", request_id="again")
     run = dag.test(run_conf=conf(again))

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, LogFilter, LogFilterFlowRunId
+from prefect.settings import PREFECT_UI_URL, temporary_settings
 from prefect.states import Failed
 
 from prefect_impl import flow as flow_module
 from prefect_impl.flow import retrain, worth_a_retry
-from shared import registry
+from shared import registry, tracking
 from shared.errors import DataError, TrackingError
 
 
@@ -56,6 +58,35 @@ def test_the_flow_promotes_and_shows_the_verdict_as_an_artifact(make_config):
     assert "Promote hist_gradient_boosting" in shown["verdict"]
     assert outcome.run_id in shown["verdict"]
     assert "logistic_regression" in shown["candidates"]
+
+
+def test_the_run_links_to_mlflow_and_back(make_config, monkeypatch):
+    monkeypatch.setenv("BAKEOFF_MLFLOW_UI", "http://127.0.0.1:5042")
+    config = make_config("2013-03")
+    with temporary_settings({PREFECT_UI_URL: "http://127.0.0.1:4200"}):
+        state = retrain(config, return_state=True)
+    flow_run_id = state.state_details.flow_run_id
+    outcome = registry.outcome(config)
+    shown = {each.key: each.data for each in artifacts(flow_run_id) if each.key}
+    assert shown["mlflow-run"].startswith("[MLflow run](http://127.0.0.1:5042/#/experiments/")
+    assert f"/runs/{outcome.run_id})" in shown["mlflow-run"]
+    assert f"/runs/{outcome.run_id})" in shown["verdict"]
+    tags = tracking.connect(config).get_run(outcome.run_id).data.tags
+    assert tags["bakeoff.orchestrator_url"] == f"http://127.0.0.1:4200/flow-runs/flow-run/{flow_run_id}"
+
+
+def test_the_log_of_the_run_tells_the_story(make_config):
+    flow_run_id = retrain(make_config("2013-03"), return_state=True).state_details.flow_run_id
+    only = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[flow_run_id]))
+
+    def told():
+        return " ".join(line.message for line in api(lambda client: client.read_logs(only, limit=200)))
+
+    deadline = time.monotonic() + 20  # Prefect sends them from a thread of its own
+    while "is champion now" not in told() and time.monotonic() < deadline:
+        time.sleep(0.5)
+    story = ["data version", "set aside", "trained logistic_regression", "selected", "verdict: promote", "as version 1"]
+    assert [part for part in story if part not in told()] == []
 
 
 def test_a_rejection_is_a_completed_run_of_its_own_name(make_config):
