@@ -71,7 +71,7 @@ def up(tool: Tool, path: Path, console: Console, *, celery: bool = False) -> Up:
             return _up(stack, env, compose, console, celery)
         except KeyboardInterrupt:
             console.print(
-                f"what is built and started stays: `./bakeoff up {tool}` goes on, `./bakeoff down {tool}` removes it",
+                f"what is built and started stays: the same command goes on, `./bakeoff down {tool}` removes it",
                 highlight=False,
                 soft_wrap=True,
             )
