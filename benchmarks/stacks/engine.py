@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from benchmarks import processes
 from benchmarks.places import ROOT, STATE
@@ -198,12 +198,12 @@ class Compose:
         bound = ["--project-name", self.project, "--env-file", str(self.env_file), *files]
         return [find_docker(), "compose", *bound, *arguments]
 
-    def run(self, *arguments: str, stdin: str | None = None, timeout_s: float | None = None) -> str:
+    def run(self, *arguments: str, stdin: str = "", timeout_s: float | None = None) -> str:
         """What one compose command prints on standard output.
 
         Args:
             arguments: the command and its options, such as `"up", "--detach"`.
-            stdin: text for its standard input.
+            stdin: text for its standard input; none by default.
             timeout_s: how long it may take; any time by default.
 
         Raises:
@@ -211,13 +211,23 @@ class Compose:
         """
         return _call(self.command(*arguments), self.env, timeout_s, stdin)
 
-    def exec(self, service: str, *command: str, stdin: str | None = None, timeout_s: float | None = None) -> str:
+    def exec(self, service: str, *command: str, stdin: str = "", timeout_s: float | None = None) -> str:
         """What a command prints that is run in a service's container.
 
         Raises:
             StackError: it fails.
         """
         return self.run("exec", "--no-TTY", service, *command, stdin=stdin, timeout_s=timeout_s)
+
+    def run_one_off(self, service: str, *command: str, stdin: Path) -> None:
+        """Run a command in a new container of a service, with a file as its standard input.
+
+        Raises:
+            StackError: it fails, with the end of what it said.
+        """
+        arguments = ("run", "--rm", "--no-TTY", "--no-deps", service, *command)
+        with stdin.open("rb") as stream:
+            _call(self.command(*arguments), self.env, None, stream)
 
     def ps(self) -> list[Container]:
         """The project's containers, ended ones too."""
@@ -281,14 +291,14 @@ class Compose:
 
 
 def _call(
-    command: list[str], env: dict[str, str], timeout_s: float | None, stdin: str | None = None, cwd: Path = ROOT
+    command: list[str], env: dict[str, str], timeout_s: float | None, stdin: str | IO[bytes] = "", cwd: Path = ROOT
 ) -> str:
     short = " ".join(command[1:] if len(command) < 8 else [*command[1:2], "...", *command[-4:]])
     fix = "run it by hand to see more; `./bakeoff doctor` checks the engine"
     try:
         done = subprocess.run(
             command,
-            input="" if stdin is None else stdin,
+            **({"input": stdin} if isinstance(stdin, str) else {"stdin": stdin}),
             capture_output=True,
             text=True,
             errors="replace",

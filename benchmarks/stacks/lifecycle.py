@@ -16,7 +16,7 @@ from rich.markup import escape
 from benchmarks import dataset, processes
 from benchmarks.display import Display
 from benchmarks.places import STATE
-from benchmarks.stacks import doctor, engine, env_file, health, waiting
+from benchmarks.stacks import doctor, engine, env_file, health, registry, waiting
 from benchmarks.stacks.build import build
 from benchmarks.stacks.engine import Compose, StackError
 from benchmarks.stacks.env_file import EnvFile
@@ -71,22 +71,22 @@ def up(tool: Tool, path: Path, console: Console, *, celery: bool = False) -> Up:
             return _up(stack, env, compose, console, celery)
         except KeyboardInterrupt:
             console.print(
-                f"what is built and started stays: `./bakeoff up {tool}` goes on, `./bakeoff down {tool}` removes it",
+                f"what is built and started stays: the same command goes on, `./bakeoff down {tool}` removes it",
                 highlight=False,
+                soft_wrap=True,
             )
             raise
 
 
 def _up(stack: Stack, env: EnvFile, compose: Compose, console: Console, celery: bool) -> Up:
-    from benchmarks.stacks import registry
-
     dataset.ensure()
     with Display(console, [compose.project]) as display:
         tell = _teller(display, compose.project)
         tell("building the images")
         build_s, _ = _timed(lambda: build(compose, lambda step: tell(f"building: {step}")))
         tell("publishing the data")
-        publish_s, commit = _timed(lambda: registry.publish(compose))
+        with FileLock(STATE / "stacks" / "registry.lock"):  # both stacks publish out of one folder
+            publish_s, commit = _timed(lambda: registry.publish(compose))
         tell("starting")
         start_s, _ = _timed(lambda: _start(stack, env, compose, tell, celery))
         display.end(compose.project, f"[green]healthy[/green] (build {build_s:.0f} s, start {start_s:.0f} s)")
