@@ -10,8 +10,8 @@ from benchmarks.places import ROOT, ArmName
 from benchmarks.stacks.engine import Compose, StackError
 
 _ASK_S = 20
-#: All that goes into an image.
-_PARTS = ("shared", "airflow_impl", "prefect_impl", "compose", "locks", "pyproject.toml")
+#: All that goes into an image, as git names paths.
+_PARTS = ("shared", "airflow_impl", "prefect_impl", "compose", "locks", "pyproject.toml", ":!*.md")
 #: Run by the container's own Python. A package that is not there is left out.
 _SCRIPT = """
 import json, os, sys
