@@ -30,15 +30,15 @@ class AirflowApi:
 
     Args:
         address: of the api-server.
-        password: of the user `admin`.
+        login: user and password.
     """
 
-    def __init__(self, address: str, password: str) -> None:
-        self.address, self._password = address, password
+    def __init__(self, address: str, login: tuple[str, str]) -> None:
+        self.address, self._login = address, login
         self.rest = Rest("airflow", address, up=UP)
 
     def _ask(self, method: str, path: str, **more: Any) -> Any:
-        """Call the API as admin, with a new token when there is none or the old one is no longer taken."""
+        """Call the API with a new token when there is none or the old one is no longer taken."""
         if "Authorization" in self.rest.client.headers:
             try:
                 return self.rest.ask(method, path, **more)
@@ -46,7 +46,8 @@ class AirflowApi:
                 if refused.status not in (401, 403):  # 403 is what it says of a token that it did not make
                     raise
                 del self.rest.client.headers["Authorization"]
-        token = self.rest.ask("POST", "/auth/token", json={"username": "admin", "password": self._password})
+        user, password = self._login
+        token = self.rest.ask("POST", "/auth/token", json={"username": user, "password": password})
         self.rest.client.headers["Authorization"] = f"Bearer {token['access_token']}"
         return self.rest.ask(method, path, **more)
 

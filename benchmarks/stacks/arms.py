@@ -97,7 +97,7 @@ class StackArm(Arm):
                 where=self.settings.tracking_uri,
                 fix=f"run `./bakeoff up {self.name}`",
             ) from error
-        self._image = deployed.ask(self.settings, self.service, results.packages(self.name))
+        self._image = deployed.ask(self.settings.compose, self.service, results.packages(self.name))
 
     def retrain(self, configs: list[RetrainConfig]) -> Iterator[dict[str, Any]]:
         assert self._image is not None
@@ -222,7 +222,7 @@ class AirflowStack(StackArm):
     service = "airflow-scheduler"
 
     def __init__(self, folder: Path, settings: StackSettings) -> None:
-        super().__init__(folder, settings, AirflowApi(settings.address, settings.secret))
+        super().__init__(folder, settings, AirflowApi(settings.address, settings.login))
 
 
 class PrefectStack(StackArm):
@@ -232,7 +232,7 @@ class PrefectStack(StackArm):
     service = "prefect-worker"
 
     def __init__(self, folder: Path, settings: StackSettings) -> None:
-        super().__init__(folder, settings, PrefectApi(settings.address, settings.secret))
+        super().__init__(folder, settings, PrefectApi(settings.address, settings.login))
 
 
 def make_arm(folder: Path, settings: StackSettings) -> StackArm:

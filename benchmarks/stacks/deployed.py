@@ -6,11 +6,12 @@ import json
 import subprocess
 from dataclasses import dataclass, field
 
-from benchmarks import results
-from benchmarks.places import ArmName
-from benchmarks.stacks.settings import StackSettings
+from benchmarks.places import ROOT, ArmName
+from benchmarks.stacks.engine import Compose, StackError
 
 _ASK_S = 20
+#: All that goes into an image, as git names paths.
+_PARTS = ("shared", "airflow_impl", "prefect_impl", "compose", "locks", "pyproject.toml", ":!*.md")
 #: Run by the container's own Python. A package that is not there is left out.
 _SCRIPT = """
 import json, os, sys
@@ -31,33 +32,31 @@ class Deployed:
     error: str = ""
 
 
-def ask(settings: StackSettings, service: str, packages: list[str]) -> Deployed:
+def ask(compose: Compose, service: str, packages: list[str]) -> Deployed:
     """Ask a container of a stack. That it cannot be asked is no reason to lose a retraining: the answer then says why.
 
     Args:
-        settings: of the stack.
+        compose: bound to the stack.
         service: of the compose file, such as `prefect-worker`.
         packages: whose versions are wanted.
     """
-    command = ["docker", "compose", "--project-name", settings.project, "exec", "-T", service, "python", "-c", _SCRIPT]
     try:
-        done = subprocess.run([*command, *packages], capture_output=True, text=True, timeout=_ASK_S)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return Deployed(error=str(error))
-    if done.returncode:
-        return Deployed(error=(done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
-    answer = json.loads(done.stdout)
+        answer = json.loads(compose.exec(service, "python", "-c", _SCRIPT, *packages, timeout_s=_ASK_S))
+    except (StackError, ValueError) as error:
+        return Deployed(error=error.what if isinstance(error, StackError) else str(error))
     return Deployed(answer["revision"], answer["versions"])
 
 
 def difference(deployed: Deployed, name: ArmName) -> str:
-    """How the deployed code differs from this checkout's; '' when it does not."""
-    here = results.environment().commit
+    """How the deployed code may differ from this checkout's; '' when it does not."""
     if deployed.error:
         return f"whether this checkout's code is deployed is not known: {deployed.error}"
-    if deployed.revision == here and not here.endswith("-dirty"):
-        return ""
     up = f"`./bakeoff up {name}` deploys what is here"
-    if deployed.revision.removesuffix("-dirty") == here.removesuffix("-dirty"):
-        return f"files have changed since commit {here[:12]}, and the stack may run them as they were: {up}"
-    return f"the stack runs commit {deployed.revision[:12] or 'unknown'}, this checkout is {here[:12]}: {up}"
+    command = ["git", "diff", "--name-only", deployed.revision or "unknown", "--", *_PARTS]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        return f"the stack runs code of another checkout, commit {deployed.revision[:12] or 'unknown'}: {up}"
+    if changed := done.stdout.split():
+        names = ", ".join([*changed[:3], "..."] if len(changed) > 3 else changed)
+        return f"what has changed since commit {deployed.revision[:12]} may not be deployed ({names}): {up}"
+    return ""

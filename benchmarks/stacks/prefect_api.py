@@ -29,13 +29,12 @@ class PrefectApi:
 
     Args:
         address: of the server, without `/api`.
-        auth: `user:password`.
+        login: user and password.
     """
 
-    def __init__(self, address: str, auth: str) -> None:
+    def __init__(self, address: str, login: tuple[str, str]) -> None:
         self.address = address
-        user, _, password = auth.partition(":")
-        self.rest = Rest("prefect", address, up=UP, auth=(user, password))
+        self.rest = Rest("prefect", address, up=UP, auth=login)
 
     def check(self) -> None:
         """See that the server answers, a worker is online and the flow is deployed.

@@ -144,7 +144,7 @@ def test_a_nonsense_number_of_rows_is_told():
     [
         (["--on", "plain", "--stack", "compose"], "there is no compose stack of plain"),
         (["--on", "kubeflow", "--stack", "compose"], "there is no compose stack of kubeflow"),
-        (["--on", "airflow", "--stack", "compose", "--env-file", "none"], "run `./bakeoff up airflow --env-file none`"),
+        (["--on", "airflow", "--stack", "compose", "--env-file", "none"], "there is no env file"),
         (["--on", "airflow", "--stack", "compose", "--port", "8080"], "a stack has an MLflow and ports of its own"),
     ],
 )

@@ -16,6 +16,7 @@ from benchmarks.places import ArmName
 from benchmarks.retraining import make_configs
 from benchmarks.stacks import arms
 from benchmarks.stacks.deployed import Deployed
+from benchmarks.stacks.engine import Compose
 from benchmarks.stacks.rest import Refused, Silent
 from benchmarks.stacks.settings import StackSettings
 
@@ -80,10 +81,9 @@ def server(monkeypatch):
         http.shutdown()
 
 
-def make(server, tmp_path, secret="admin:secret"):
-    places = StackSettings(
-        ArmName.PREFECT, "none-prefect", tmp_path, server.address, f"sqlite:///{tmp_path}/m.db", secret
-    )
+def make(server, tmp_path, password="secret"):
+    store, compose = f"sqlite:///{tmp_path}/mlflow.db", Compose("none-prefect", tmp_path / "env", ())
+    places = StackSettings(ArmName.PREFECT, compose, server.address, store, ("admin", password))
     arm = arms.make_arm(tmp_path, places)
     arm._image = Deployed("unknown")
     return arm, make_configs(["2013-04"], tmp_path, {"tracking_uri": places.tracking_uri})
@@ -93,7 +93,7 @@ def test_a_run_is_triggered_once_and_followed_to_its_end(server, tmp_path):
     arm, configs = make(server, tmp_path)
     events = list(arm.retrain(configs))
     assert events[0]["state"] == "warning"
-    assert "the stack runs commit unknown" in events[0]["text"]
+    assert "code of another checkout, commit unknown" in events[0]["text"]
     assert (events[-1]["step"], events[-1]["state"]) == ("retrain", "finished")
     assert events[-1]["seconds"] > 0
     assert {"ingest", "validate", "train", "evaluate"} < {event["step"] for event in events}
@@ -169,7 +169,7 @@ def test_the_cause_of_a_failure_comes_with_the_runs_page_and_the_next_step(serve
 
 
 def test_a_wrong_password_is_told_before_anything_starts(server, tmp_path):
-    arm, _ = make(server, tmp_path, secret="admin:wrong")
+    arm, _ = make(server, tmp_path, password="wrong")
     with pytest.raises(Refused, match="refuses the password of the env file"):
         arm.prepare()
 
