@@ -1,6 +1,6 @@
 # The verbs that people and CI share. Every one sets up what it needs; `./bakeoff --help` has the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs lock clean distclean
+.PHONY: help demo test check docs lock up-airflow up-prefect down clean distclean
 
 help:  ## List the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,15 @@ docs:  ## Write into the documents what the commands and result files say
 
 lock:  ## Recompile locks/ to the newest versions that fit
 	@./bakeoff lock
+
+up-airflow:  ## Start Airflow's real servers in containers, and wait until they are healthy
+	@./bakeoff up airflow
+
+up-prefect:  ## Start Prefect's real servers in containers, and wait until they are healthy
+	@./bakeoff up prefect
+
+down:  ## Remove the containers of both; what they have stored is kept
+	@./bakeoff down all
 
 clean:  ## Remove what runs have written: stores, tools' databases, results
 	@rm -rf .bakeoff .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

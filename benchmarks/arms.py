@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import environments, processes
-from benchmarks.places import ENVIRONMENT, ROOT, STATE, ArmName, child_env, python
+from benchmarks import environments, processes, results
+from benchmarks.places import ENVIRONMENT, ROOT, STATE, ArmName, Stack, child_env, python
 from shared import events
 from shared.config import RetrainConfig
 from shared.errors import BakeoffError
@@ -24,11 +24,17 @@ POLL_S = 0.1
 class ArmFailed(BakeoffError):
     """A tool ended a run as failed, or never ran it."""
 
+    #: Does the text tell the step's own cause? Else the harness takes that from the step's event.
+    tells_cause = False
+
 
 class Arm(ABC):
     """One way to run the retraining. `folder` holds what its runs write; `home` the tool's own database."""
 
     name: ArmName
+    stack = Stack.EMBEDDED
+    #: What a person who has pressed Ctrl-C is told.
+    stopped = "stopped; no process is left behind"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -50,6 +56,18 @@ class Arm(ABC):
     @abstractmethod
     def stop(self) -> None:
         """End every process that is still there."""
+
+    def installed(self) -> bool:
+        """Is there nothing left to install?"""
+        return environments.is_ready(ENVIRONMENT[self.name])
+
+    def install_s(self) -> float | None:
+        """Seconds that building the environment took, when it was done."""
+        return environments.install_seconds(ENVIRONMENT[self.name])
+
+    def versions(self) -> dict[str, str]:
+        """Versions of the tool and of the core's libraries, where the retrainings run."""
+        return results.versions(self.name) if self.installed() else {}
 
 
 class ProcessArm(Arm):

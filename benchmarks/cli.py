@@ -12,14 +12,17 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 from typer.core import TyperGroup
 
-from benchmarks import core_cost, dataset, environments, locks, model_cli, results, scale, scale_data
+from benchmarks import core_cost, dataset, environments, locks, model_cli, results, scale, scale_data, stack_cli
 from benchmarks import demo as main_job
 from benchmarks.display import Display
-from benchmarks.places import ARMS, ENVIRONMENT, RESULTS, ROOT, STATE, ArmName
+from benchmarks.places import ARMS, ENVIRONMENT, RESULTS, ROOT, STATE, ArmName, Stack
 from benchmarks.retraining import make_configs, run
+from benchmarks.stacks.arms import make_arm as make_stack_arm
+from benchmarks.stacks.settings import data_version
+from benchmarks.stacks.settings import settings as stack_settings
 from shared import datasets
 from shared.config import GateConfig
-from shared.errors import BakeoffError
+from shared.errors import BakeoffError, ConfigError
 
 
 class Group(TyperGroup):
@@ -30,8 +33,9 @@ class Group(TyperGroup):
             return super().invoke(ctx)
         except BakeoffError as error:
             fail(str(error))
-        except KeyboardInterrupt:
-            err.print("stopped; no process is left behind", highlight=False)
+        except KeyboardInterrupt as stopped:
+            told = str(stopped) or "stopped; no process is left behind"
+            err.print(told, highlight=False, markup=False, soft_wrap=True)
             raise typer.Exit(130) from None
 
 
@@ -101,16 +105,31 @@ def retrain(
         str, typer.Option("--dataset", help=f"The data set it is a window of: {' or '.join(datasets.names())}.")
     ] = datasets.DEFAULT,
     tracking_uri: Annotated[str | None, typer.Option(help="An MLflow server instead of the arm's own store.")] = None,
+    stack: Annotated[
+        Stack, typer.Option(help="Embedded, or on the tool's real servers, which `./bakeoff up` has started.")
+    ] = Stack.EMBEDDED,
+    env_file: model_cli.EnvFile = None,
     json: Json = False,
     state: State = None,
     port: Port = 0,
 ) -> None:
     """Run one retraining on one arm, in that arm's lasting tracking store."""
+    servers = None
+    if stack is Stack.COMPOSE:
+        if tracking_uri or port:
+            fix = "leave these options away, or the stack"
+            raise ConfigError("a stack has an MLflow and ports of its own", where="--tracking-uri, --port", fix=fix)
+        servers = stack_settings(on, env_file)
+        tracking_uri = servers.tracking_uri
     server = {"tracking_uri": tracking_uri, "artifact_location": None} if tracking_uri else {}
-    [config] = make_configs([month], (state or STATE) / on, {"dataset": of, **server})
+    if servers:
+        server["data_rev"] = data_version()
+    folder = (state or STATE) / (f"{on}-compose" if servers else on)
+    [config] = make_configs([month], folder, {"dataset": of, **server})
     dataset.ensure()
     with Display(err, [on]) as display:
-        result = run(on, [config], display, port=port)
+        arm = make_stack_arm(folder, servers) if servers else None
+        result = run(on, [config], display, port=port, arm=arm)
     [done] = result.retrainings
     if json:
         print(result.model_dump_json(indent=2))
@@ -122,7 +141,9 @@ def retrain(
         )
         out.print(f"{done.reason}", soft_wrap=True, highlight=False, markup=False)
         out.print(
-            f"look inside: .venvs/core/bin/mlflow ui --backend-store-uri {config.tracking_uri}",
+            f"look inside: {config.tracking_uri}"
+            if config.tracking_uri.startswith("http")
+            else f"look inside: .venvs/core/bin/mlflow ui --backend-store-uri {config.tracking_uri}",
             soft_wrap=True,
             highlight=False,
         )
@@ -178,7 +199,7 @@ def setup(
     dataset.ensure()
 
 
-for _command in model_cli.COMMANDS:
+for _command in (*model_cli.COMMANDS, *stack_cli.COMMANDS):
     app.command()(_command)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
@@ -59,6 +60,13 @@ class Display:
     def event(self, arm: str, event: dict[str, Any]) -> None:
         """A step or a retraining of an arm has started, finished or failed."""
         step, label, state = event["step"], event["label"], event["state"]
+        if state == "warning":
+            self.console.print(f"{arm:9} [yellow]warning[/yellow]: {escape(event['text'])}", soft_wrap=True)
+            return
+        if state == "waiting":  # the run stands still, and the text says why; '' when it goes on
+            doing = (event["text"] and escape(event["text"])) or self._doing() or "running"
+            self._say(arm, f"{label}: {doing}")
+            return
         if step == "retrain":
             self._month = label
             self._running.clear()

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from benchmarks import dataset, stores
-from benchmarks.places import ArmName
+from benchmarks.places import ArmName, Stack
 from shared import datasets
 from shared.config import RetrainConfig
 from shared.errors import DataError, StorageError
@@ -22,6 +22,10 @@ On = Annotated[ArmName, typer.Option(help="Which arm's tracking store.")]
 State = Annotated[Path | None, typer.Option(help="Folder that the store is below; by default .bakeoff.")]
 TrackingUri = Annotated[str | None, typer.Option(help="An MLflow server instead of the arm's own store.")]
 Of = Annotated[str, typer.Option("--dataset", help=f"Which data set: {' or '.join(datasets.names())}.")]
+InStack = Annotated[
+    Stack, typer.Option("--stack", help="The arm's embedded store, or the MLflow of its compose stack.")
+]
+EnvFile = Annotated[Path | None, typer.Option(help="Of the compose stack; by default compose/.env.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 err = Console(stderr=True)
@@ -35,13 +39,15 @@ def history(
     state: State = None,
     tracking_uri: TrackingUri = None,
     of: Of = datasets.DEFAULT,
+    stack: InStack = Stack.EMBEDDED,
+    env_file: EnvFile = None,
     repair: Annotated[bool, typer.Option(help="Set entries that were changed by hand aside.")] = False,
     json: Json = False,
 ) -> None:
     """The promotion log: who was champion when, why, and on which evidence."""
     from shared import registry
 
-    config = stores.existing(on, state, tracking_uri, of)
+    config = stores.existing(on, state, tracking_uri, of, stack, env_file)
     if repair:
         mark = registry.repair_log(config)
         err.print("the log is sound: nothing to repair" if mark is None else mark.reason, highlight=False)
@@ -69,12 +75,14 @@ def rollback(
     state: State = None,
     tracking_uri: TrackingUri = None,
     of: Of = datasets.DEFAULT,
+    stack: InStack = Stack.EMBEDDED,
+    env_file: EnvFile = None,
     json: Json = False,
 ) -> None:
     """Make the former champion champion again."""
     from shared import promotion
 
-    entry = promotion.rollback(stores.existing(on, state, tracking_uri, of), to, reason)
+    entry = promotion.rollback(stores.existing(on, state, tracking_uri, of, stack, env_file), to, reason)
     if json:
         _print_json(entry.json_dict())
     else:
@@ -87,12 +95,14 @@ def lineage(
     state: State = None,
     tracking_uri: TrackingUri = None,
     of: Of = datasets.DEFAULT,
+    stack: InStack = Stack.EMBEDDED,
+    env_file: EnvFile = None,
     json: Json = False,
 ) -> None:
     """What a version was made of, and what became of it: data, code, run, config, evidence, ancestors."""
     from shared.lineage import lineage as trace
 
-    found = trace(stores.existing(on, state, tracking_uri, of), version).json_dict()
+    found = trace(stores.existing(on, state, tracking_uri, of, stack, env_file), version).json_dict()
     if json:
         _print_json(found)
         return
@@ -119,6 +129,8 @@ def reproduce(
     state: State = None,
     tracking_uri: TrackingUri = None,
     of: Of = datasets.DEFAULT,
+    stack: InStack = Stack.EMBEDDED,
+    env_file: EnvFile = None,
     data_repo: Annotated[
         str | None, typer.Option(help="Repository with the data; by default the recorded one.")
     ] = None,
@@ -127,7 +139,7 @@ def reproduce(
     """Train a version again from its recorded data version, config and seed: is it the same, bit for bit?"""
     from shared.lineage import reproduce as remake
 
-    config = stores.existing(on, state, tracking_uri, of)
+    config = stores.existing(on, state, tracking_uri, of, stack, env_file)
     with tempfile.TemporaryDirectory() as folder, err.status(f"training version {version} again"):
         again = remake(config, version, Path(folder) / "work", data_repo)
     if json:
@@ -149,6 +161,8 @@ def drift(
     state: State = None,
     tracking_uri: TrackingUri = None,
     of: Of = datasets.DEFAULT,
+    stack: InStack = Stack.EMBEDDED,
+    env_file: EnvFile = None,
     exit_code: Annotated[bool, typer.Option(help="End with 3 when a retraining is asked for.")] = False,
     json: Json = False,
 ) -> None:
@@ -156,7 +170,7 @@ def drift(
     from shared.monitor import watch
 
     dataset.ensure()
-    store = stores.existing(on, state, tracking_uri, of)
+    store = stores.existing(on, state, tracking_uri, of, stack, env_file)
     config = RetrainConfig.model_validate({**store.model_dump(), "month": month})
     with tempfile.TemporaryDirectory() as folder:
         seen = watch(config, Path(folder) / "work")
@@ -190,13 +204,15 @@ def predict(
     state: State = None,
     tracking_uri: TrackingUri = None,
     of: Of = datasets.DEFAULT,
+    stack: InStack = Stack.EMBEDDED,
+    env_file: EnvFile = None,
 ) -> None:
     """Score the rows of a file: its own columns, and `score`, the probability of a positive."""
     from shared import serving
 
     if to is not None and to.suffix not in (".csv", ".parquet"):
         raise StorageError("predictions are written as CSV or parquet", where=str(to), fix="name it .csv or .parquet")
-    store = stores.existing(on, state, tracking_uri, of)
+    store = stores.existing(on, state, tracking_uri, of, stack, env_file)
     rows = serving.read_rows(file, store.spec)
     if "score" in rows.columns:
         raise DataError("the file has a column score already", where=str(file), fix="rename it")

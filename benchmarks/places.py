@@ -23,6 +23,13 @@ class ArmName(StrEnum):
     KUBEFLOW = "kubeflow"
 
 
+class Stack(StrEnum):
+    """Where a tool runs: as processes of the harness, or on its real servers (`./bakeoff up`)."""
+
+    EMBEDDED = "embedded"
+    COMPOSE = "compose"
+
+
 ARMS = tuple(ArmName)
 #: The environment of each arm: the plain one runs in the core environment, as the harness does.
 ENVIRONMENT: dict[ArmName, str] = {arm: "core" if arm is ArmName.PLAIN else arm.value for arm in ARMS}

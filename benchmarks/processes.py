@@ -74,14 +74,15 @@ def free_port(wanted: int = 0) -> int:
             probe.bind(("127.0.0.1", wanted))
         except OSError as error:
             raise StorageError(
-                f"port {wanted} is in use{_listener(wanted)}",
+                f"port {wanted} is in use{listener(wanted)}",
                 where=f"127.0.0.1:{wanted}",
                 fix="stop that process, or choose another port with --port",
             ) from error
         return int(probe.getsockname()[1])
 
 
-def _listener(port: int) -> str:
+def listener(port: int) -> str:
+    """Who listens on a port, as ` by NAME (pid N)`; empty when that may not be seen."""
     with contextlib.suppress(psutil.AccessDenied):
         for connection in psutil.net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:

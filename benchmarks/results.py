@@ -68,6 +68,8 @@ class ArmResult(_Figures):
     """One arm's retrainings. All figures in seconds of wall time."""
 
     name: ArmName
+    #: As processes of the harness, or on the tool's real servers, which are up before the clock starts.
+    stack: Literal["embedded", "compose"] = "embedded"
     status: Status
     #: From starting the arm until its last retraining had ended.
     seconds: float
@@ -136,7 +138,12 @@ def write(result: BaseModel, path: Path) -> None:
 def versions(arm: ArmName) -> dict[str, str]:
     """Versions of the tool and of the core's libraries in one arm's environment."""
     found = environments.packages(ENVIRONMENT[arm])
-    return {name: found[name] for name in [*_TOOL[arm], *_CORE]}
+    return {name: found[name] for name in packages(arm)}
+
+
+def packages(arm: ArmName) -> list[str]:
+    """The packages whose versions go into an arm's results."""
+    return [*_TOOL[arm], *_CORE]
 
 
 def lines_of_code(files: list[Path]) -> int:

@@ -10,11 +10,11 @@ from typing import Any
 
 from rich.markup import escape
 
-from benchmarks import environments, results, stores
+from benchmarks import results, stores
 from benchmarks.airflow_arm import AirflowArm
 from benchmarks.arms import Arm, ArmFailed, KubeflowArm, PlainArm, PrefectArm
 from benchmarks.display import Display
-from benchmarks.places import ADAPTER, ENVIRONMENT, ArmName
+from benchmarks.places import ADAPTER, ArmName
 from shared.config import RetrainConfig, parse_config
 from shared.errors import BakeoffError
 from shared.files import make_folder
@@ -55,13 +55,23 @@ def make_configs(months: list[str], state: Path, settings: dict[str, Any] | None
     return configs
 
 
-def run(name: ArmName, configs: list[RetrainConfig], display: Display, *, port: int = 0) -> results.ArmResult:
-    """Run the retrainings in order on one arm. A failure is a result, no exception; Ctrl-C leaves nothing behind."""
+def run(
+    name: ArmName, configs: list[RetrainConfig], display: Display, *, port: int = 0, arm: Arm | None = None
+) -> results.ArmResult:
+    """Run the retrainings in order on one arm. A failure is a result, no exception; Ctrl-C leaves nothing behind.
+
+    Args:
+        name: which arm.
+        configs: of `make_configs`.
+        display: shows what happens.
+        port: of embedded Airflow's api-server; 0 for any free one.
+        arm: the one to use; by default the embedded one of that name.
+    """
     assert configs[0].events is not None
-    arm = make_arm(name, configs[0].events.parent, port)
+    arm = arm or make_arm(name, configs[0].events.parent, port)
     try:
         display.begin(name, "preparing")
-        if not environments.is_ready(ENVIRONMENT[name]):
+        if not arm.installed():
             display.begin(name, "installing (about half a minute, once)")
         arm.prepare()
         stores.create(configs[0])
@@ -69,6 +79,9 @@ def run(name: ArmName, configs: list[RetrainConfig], display: Display, *, port: 
     except BakeoffError as error:
         display.end(name, f"[red]failed[/red]: {escape(str(error))}")
         return _result(arm, configs, error=str(error), seconds=0.0, start_s=None, stop_s=0.0, took={})
+    except KeyboardInterrupt:
+        arm.stop()
+        raise KeyboardInterrupt(arm.stopped) from None
     finally:
         arm.stop()
 
@@ -97,6 +110,8 @@ def _run(arm: Arm, configs: list[RetrainConfig], display: Display) -> results.Ar
     except ArmFailed as ended:
         failure = str(ended)
         last = time.time()
+        if ended.tells_cause:
+            causes.clear()
     # The step knows the cause; the tool only knows that a task of it failed.
     error = next(iter(causes.values()), failure) if failure else None
     stopping = time.time()
@@ -129,13 +144,14 @@ def _result(
     failed = error is not None or any(each.status == "failed" for each in retrainings)
     return results.ArmResult(
         name=arm.name,
+        stack=arm.stack.value,
         status="failed" if failed else "succeeded",
         seconds=round(seconds, 3),
         start_s=None if start_s is None else round(start_s, 3),
         stop_s=round(stop_s, 3),
-        install_s=environments.install_seconds(ENVIRONMENT[arm.name]),
+        install_s=arm.install_s(),
         adapter_lines=results.lines_of_code(ADAPTER[arm.name]),
-        versions=results.versions(arm.name) if environments.is_ready(ENVIRONMENT[arm.name]) else {},
+        versions=arm.versions(),
         tracking_uri=results.relative(configs[0].tracking_uri),
         retrainings=retrainings,
         error=error or next((each.error for each in retrainings if each.error), None),

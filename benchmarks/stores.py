@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from benchmarks.places import STATE, ArmName
+from benchmarks.places import STATE, ArmName, Stack
+from benchmarks.stacks.settings import settings
 from shared import datasets
 from shared.config import RetrainConfig, StoreConfig
 from shared.errors import StorageError
@@ -39,14 +40,21 @@ def create(config: RetrainConfig) -> None:
 
 
 def existing(
-    arm: ArmName, state: Path | None = None, tracking_uri: str | None = None, dataset: str = datasets.DEFAULT
+    arm: ArmName,
+    state: Path | None = None,
+    tracking_uri: str | None = None,
+    dataset: str = datasets.DEFAULT,
+    stack: Stack = Stack.EMBEDDED,
+    env_file: Path | None = None,
 ) -> StoreConfig:
     """The store that an arm's retrainings have written to.
 
     Raises:
-        ConfigError: there is no such data set.
+        ConfigError: there is no such data set, or no such stack.
         StorageError: nothing has been written there yet.
     """
+    if stack is Stack.COMPOSE:
+        tracking_uri = tracking_uri or settings(arm, env_file).tracking_uri
     folder = ((state or STATE) / arm).absolute()
     uri = tracking_uri or f"sqlite:///{folder}/mlflow.db"
     if tracking_uri is None and not (folder / "mlflow.db").exists():

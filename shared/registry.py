@@ -154,6 +154,20 @@ def outcome(config: RetrainConfig) -> Outcome | None:
     return outcome_of(config, found[0]) if found else None
 
 
+@explained
+def failure(config: RetrainConfig) -> tuple[str, str] | None:
+    """The step at which the retraining with this config's `request_id` has failed, and why; None when nobody knows."""
+    client = connect(config)
+    experiment = client.get_experiment_by_name(config.model_name)
+    if experiment is None:
+        return None
+    for run in client.search_runs([experiment.experiment_id], f"tags.`bakeoff.request` = '{config.request_id}'"):
+        step, _, cause = run.data.tags.get("bakeoff.failure", "").partition(": ")
+        if cause and run.info.status == "FAILED":
+            return step, cause
+    return None
+
+
 def outcome_of(config: StoreConfig, run: Run) -> Outcome:
     """How a retraining ended."""
     tags = run.data.tags

@@ -137,3 +137,20 @@ def test_a_nonsense_number_of_rows_is_told():
     assert "choose from 200,000 to 100,000,000" in done.stderr
     assert not (STATE / "scale" / "3000").exists()
     assert seconds < 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--on", "plain", "--stack", "compose"], "there is no compose stack of plain"),
+        (["--on", "kubeflow", "--stack", "compose"], "there is no compose stack of kubeflow"),
+        (["--on", "airflow", "--stack", "compose", "--env-file", "none"], "run `./bakeoff up airflow --env-file none`"),
+        (["--on", "airflow", "--stack", "compose", "--port", "8080"], "a stack has an MLflow and ports of its own"),
+    ],
+)
+def test_a_stack_that_cannot_be_is_told(arguments, message, tmp_path):
+    done, seconds = bakeoff("retrain", "--month", "2013-03", "--state", str(tmp_path), *arguments)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert not list(tmp_path.iterdir())
+    assert seconds < 10

@@ -1,0 +1,146 @@
+"""The commands about the stacks of containers: the tools' real servers."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.places import ROOT
+
+
+class ToolName(StrEnum):
+    """The tools that have a stack; the same as `benchmarks.stacks.stack.Tool`, which takes longer to import."""
+
+    AIRFLOW = "airflow"
+    PREFECT = "prefect"
+
+
+class ToolOrAll(StrEnum):
+    """One stack or all."""
+
+    AIRFLOW = "airflow"
+    PREFECT = "prefect"
+    ALL = "all"
+
+
+EnvFile = Annotated[
+    Path, typer.Option("--env-file", help="Prefix, ports and secrets; `up` makes it.", show_default="compose/.env")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+DEFAULT = ROOT / "compose" / ".env"
+
+err = Console(stderr=True)
+out = Console()
+if not out.is_terminal:
+    out.width = 100  # a pipe or a file has no width to keep to
+
+
+def up(
+    tool: Annotated[ToolName, typer.Argument(help="Whose stack.")],
+    celery: Annotated[bool, typer.Option(help="Airflow with Redis and two Celery workers.")] = False,
+    env_file: EnvFile = DEFAULT,
+    json: Json = False,
+) -> None:
+    """Build and start a tool's real servers in containers, and wait until they are healthy."""
+    from benchmarks.stacks import lifecycle
+    from benchmarks.stacks.stack import STACKS, Tool
+
+    done = lifecycle.up(Tool(tool), env_file.absolute(), err, celery=celery)
+    if json:
+        _print_json(done.json_dict())
+        return
+    title = STACKS[done.tool].title
+    _say(f"{title:8} {done.url}  user {done.user}, password {done.password}")
+    _say(f"{'MLflow':8} {done.mlflow_url}")
+    other = "" if env_file == DEFAULT else f" --env-file {env_file}"
+    _say(f"next: ./bakeoff retrain --on {tool} --stack compose --month 2013-03{other}")
+
+
+def down(
+    tool: Annotated[ToolOrAll, typer.Argument(help="Whose stack.")],
+    volumes: Annotated[bool, typer.Option("--volumes", help="And all that its databases and stores hold.")] = False,
+    env_file: EnvFile = DEFAULT,
+) -> None:
+    """Remove the containers of a stack; what they have stored is kept, unless --volumes is given."""
+    from benchmarks.stacks import lifecycle
+    from benchmarks.stacks.stack import Tool
+
+    for each in list(Tool) if tool is ToolOrAll.ALL else [Tool(tool)]:
+        _say(lifecycle.down(each, env_file.absolute(), err, volumes=volumes))
+
+
+def status(
+    tool: Annotated[ToolName | None, typer.Argument(help="Whose stack; both by default.")] = None,
+    env_file: EnvFile = DEFAULT,
+    json: Json = False,
+) -> None:
+    """Show the services of the stacks, and what the tools say of their own health; ends with 1 if it is not good."""
+    from benchmarks.stacks import report
+    from benchmarks.stacks.stack import Tool
+
+    found = [report.status(each, env_file.absolute()) for each in ([Tool(tool)] if tool else Tool)]
+    if json:
+        _print_json({"stacks": [each.json_dict() for each in found]})
+    for each in [] if json else found:
+        state = "healthy" if each.healthy else "up, but not healthy" if each.up else "not up"
+        _say(f"{each.project}: {state}")
+        if each.up:
+            out.print(report.table(each))
+        for reason in each.reasons:
+            _say(f"amiss: {reason}")
+    raise typer.Exit(0 if all(each.healthy or not (each.up or tool) for each in found) else 1)
+
+
+def logs(
+    tool: Annotated[ToolName, typer.Argument(help="Whose stack.")],
+    service: Annotated[str | None, typer.Argument(help="Which service; all by default.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    tail: Annotated[int | None, typer.Option(min=0, help="Only that many lines of each.")] = None,
+    env_file: EnvFile = DEFAULT,
+) -> None:
+    """Show what the services of a stack have logged."""
+    from benchmarks.stacks import report
+    from benchmarks.stacks.stack import Tool
+
+    raise typer.Exit(report.logs(Tool(tool), env_file.absolute(), service, follow=follow, tail=tail))
+
+
+def doctor(
+    tool: Annotated[ToolName | None, typer.Argument(help="Whose needs are checked; both by default.")] = None,
+    env_file: EnvFile = DEFAULT,
+    json: Json = False,
+) -> None:
+    """Check what the stacks need: engine, memory, CPUs, disk, env file, ports; ends with 1 if any is missing."""
+    from benchmarks.stacks import doctor
+    from benchmarks.stacks.stack import Tool
+
+    found = list(doctor.checks([Tool(tool)] if tool else list(Tool), env_file.absolute()))
+    ok = all(check.ok for check in found)
+    if json:
+        _print_json({"ok": ok, "checks": [check.json_dict() for check in found]})
+    else:
+        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
+        for check in found:
+            table.add_row("[green]ok[/green]" if check.ok else "[red]no[/red]", check.name, check.found)
+            if not check.ok:
+                table.add_row("", "", f"[bold]What to do:[/bold] {check.fix}")
+        out.print(table, highlight=False)
+    raise typer.Exit(0 if ok else 1)
+
+
+def _say(line: str) -> None:
+    out.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _print_json(value: Any) -> None:
+    import json as library
+
+    print(library.dumps(value, indent=2))
+
+
+COMMANDS = (up, down, status, logs, doctor)
