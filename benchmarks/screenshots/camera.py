@@ -16,7 +16,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 from playwright.sync_api import Error as BrowserError
 
-SIZE = {"width": 1280, "height": 800}
+SEEN = {"width": 1600, "height": 1000}  # the tools lay their pages out for a large screen
+KEPT = (1280, 800)
 PATIENCE_MS = 30_000
 SETTLE_MS = 1_500  # for what moves: a graph that lays itself out, a panel that slides in
 #: No sandbox: in a container root has none. The rest keeps the browser from calling home.
@@ -41,7 +42,7 @@ def take(sessions: list[dict[str, Any]], browser: Path, folder: Path) -> list[st
 
 
 def _session(browser: Browser, session: dict[str, Any], folder: Path) -> list[str]:
-    context = browser.new_context(viewport=SIZE, color_scheme="light", locale="en-GB", timezone_id="UTC")
+    context = browser.new_context(viewport=SEEN, color_scheme="light", locale="en-GB", timezone_id="UTC")
     context.set_default_timeout(PATIENCE_MS)
     origins = {"{0.scheme}://{0.netloc}".format(urlsplit(shot["url"])) for shot in session["shots"]}
     for name, value in session["cookies"].items():
@@ -68,8 +69,11 @@ def _shoot(page: Page, shot: dict[str, Any], folder: Path) -> None:
     for text in shot["see"]:
         page.get_by_text(text).locator("visible=true").first.wait_for(state="visible")
     page.wait_for_timeout(SETTLE_MS)
+    if shot["scroll_to"]:
+        page.get_by_text(shot["scroll_to"]).first.evaluate("each => each.scrollIntoView({block: 'start'})")
+        page.wait_for_timeout(SETTLE_MS)
     # Few colours are enough for a page of text, and make the file a third as large.
-    image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    image = Image.open(io.BytesIO(page.screenshot())).convert("RGB").resize(KEPT, Image.Resampling.LANCZOS)
     image.quantize(128, dither=Image.Dither.NONE).save(folder / shot["file"], optimize=True)
     print(shot["file"], flush=True)
 

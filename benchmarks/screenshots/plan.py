@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
@@ -19,16 +20,31 @@ def of_airflow(airflow: Airflow) -> list[Session]:
     run = _first(runs, lambda each: _promoted(airflow, each["dag_run_id"]), airflow.address, "airflow")
     run_id = quote(run["dag_run_id"])
     page = f"{airflow.address}/dags/{DAG}/runs/{run_id}"
-    shots = [
-        Shot("airflow-run.png", page, see=("register", "logistic_regression")),
-        Shot("airflow-log.png", f"{page}/tasks/evaluate", see=("MLflow run", "verdict")),
+    run_shot = Shot("airflow-run.png", page, see=("register", "logistic_regression"))
+    shots = (
+        Shot("airflow-log.png", f"{page}/tasks/evaluate", see=("verdict",)),
+        Shot("airflow-link.png", f"{page}/tasks/evaluate/details", see=("MLflow run",)),
         Shot("airflow-verdict.png", f"{page}/tasks/gate/rendered_templates", see=("AUC gain",)),
-        Shot("airflow-asset.png", f"{airflow.address}/assets/{_champion(airflow)}", see=("champion",)),
+        Shot(
+            "airflow-asset.png",
+            f"{airflow.address}/assets/{_champion(airflow)}",
+            see=("Asset Event",),
+            click=(".codicon-folding-collapsed",),
+        ),
+    )
+    user = {"_token": airflow.token}
+    sessions = [
+        Session((run_shot,), user, {"default_dag_view": '"graph"', **_panels("graph", 55)}),
+        Session(shots, user, {"default_dag_view": '"grid"', **_panels("grid", 25)}),
     ]
-    graph = {f"dag_view-{DAG}": '"graph"', "default_dag_view": '"graph"'}
-    sessions = [Session(tuple(shots), {"_token": airflow.token}, graph)]
     links = airflow.ask(f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/evaluate/links")["extra_links"]
     return sessions + _mlflow(links.get("MLflow run"), "airflow")
+
+
+def _panels(view: str, share: int) -> dict[str, str]:
+    """How wide the left part of a page is (per cent), as Airflow's UI remembers it."""
+    layout = {"details-panel,main-panel": {"expandToSizes": {}, "layout": [share, 100 - share]}}
+    return {f"react-resizable-panels:{view}-ltr": json.dumps(layout)}
 
 
 def _promoted(airflow: Airflow, run_id: str) -> bool:
@@ -51,7 +67,7 @@ def of_prefect(prefect: Prefect) -> list[Session]:
     page = f"{prefect.address}/runs/flow-run/{run['id']}"
     shots = [
         Shot("prefect-run.png", page, see=(run["name"], "train-logistic_regression")),
-        Shot("prefect-artifacts.png", f"{page}?tab=Artifacts", see=("verdict",)),
+        Shot("prefect-artifacts.png", page, see=("candidates",), click=("text=Artifacts >> nth=0",)),
         Shot(
             "prefect-verdict.png",
             f"{prefect.address}/artifacts/artifact/{artifacts['verdict']['id']}",
@@ -65,7 +81,17 @@ def of_prefect(prefect: Prefect) -> list[Session]:
 
 
 def _mlflow(page: str | None, tool: str) -> list[Session]:
-    return [Session((Shot(f"mlflow-{tool}.png", page, see=("Retraining on the arrival",)),))] if page else []
+    no_chat = {"mlflow.assistant.panelOpen_v1": "false", "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": "true"}
+    see = "Retraining on the arrival"
+    return (
+        [
+            Session(
+                (Shot(f"mlflow-{tool}.png", page, see=(see, "log loss"), click=("text=Show more",)),), storage=no_chat
+            )
+        ]
+        if page
+        else []
+    )
 
 
 def _first(runs: Iterable[Any], better: Any, address: str, tool: str) -> Any:

@@ -16,6 +16,8 @@ class Shot:
     see: tuple[str, ...] = ()
     #: Playwright selectors, clicked in turn once the page has settled.
     click: tuple[str, ...] = ()
+    #: Text that is brought to the top.
+    scroll_to: str = ""
 
 
 @dataclass(frozen=True)
