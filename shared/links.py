@@ -61,7 +61,7 @@ def verdict_table(verdict: Verdict) -> str:
     warnings = "\n\n" + "\n".join(f"- {line}" for line in verdict.warnings) if verdict.warnings else ""
     return (
         f"### {'Promote' if verdict.promote else 'Reject'} {best.candidate}\n\n{verdict.reason}\n\n"
-        f"| on the holdout | challenger | {rival} |\n|---|---:|---:|\n"
+        f"| on the holdout | &emsp;challenger | &emsp;{rival} |\n|---|---:|---:|\n"
         f"| AUC | {best.auc:.4f} | {verdict.champion_auc:.4f} |\n"
         f"| log loss | {best.log_loss:.4f} | {verdict.champion_log_loss:.4f} |"
         f"{warnings}"
