@@ -17,6 +17,7 @@ from benchmarks import demo as main_job
 from benchmarks.display import Display
 from benchmarks.places import ARMS, ENVIRONMENT, RESULTS, ROOT, STATE, ArmName, Stack
 from benchmarks.retraining import make_configs, run
+from benchmarks.screenshots import cli as screenshots_cli
 from benchmarks.stacks.arms import make_arm as make_stack_arm
 from benchmarks.stacks.settings import data_version
 from benchmarks.stacks.settings import settings as stack_settings
@@ -199,7 +200,7 @@ def setup(
     dataset.ensure()
 
 
-for _command in (*model_cli.COMMANDS, *stack_cli.COMMANDS):
+for _command in (*model_cli.COMMANDS, *stack_cli.COMMANDS, *screenshots_cli.COMMANDS):
     app.command()(_command)
 
 

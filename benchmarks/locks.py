@@ -75,7 +75,7 @@ def compile_small(name: str) -> Path:
 
 
 def compile_servers(environment: str) -> Path:
-    """Compile what an environment's servers need on top of its present lock, and nothing that is there already."""
+    """Compile what the servers of one environment need on top of its present lock, and nothing that it has."""
     base = _pins(LOCKS / f"{environment}.txt")
     with tempfile.TemporaryDirectory() as folder:
         source, constraints = Path(folder) / "servers.in", Path(folder) / "base.txt"

@@ -46,10 +46,12 @@ def description(tags: Mapping[str, str], verdict: Verdict | None = None) -> str:
     """
     tool, address = tags["bakeoff.orchestrator"], tags.get(ORCHESTRATOR_URL)
     by = f"[{tool} run {tags['bakeoff.orchestrator_run']}]({address})" if address else f"{tool}"
-    opening = f"Retraining on the arrival of **{tags['bakeoff.month']}**, run by {by}."
-    if version := tags.get("bakeoff.data_version"):
-        opening += f" Trained on {tags['bakeoff.window']}, data version `{version}`."
-    return f"{opening}\n\n{verdict_table(verdict)}" if verdict else opening
+    parts = [f"Retraining on the arrival of **{tags['bakeoff.month']}**, run by {by}."]
+    if verdict:
+        parts.append(verdict_table(verdict))
+    if version := tags.get("bakeoff.data_version"):  # last: MLflow shows the first few lines until it is asked for more
+        parts.append(f"Trained on {tags['bakeoff.window']}, data version `{version}`.")
+    return "\n\n".join(parts)
 
 
 def verdict_table(verdict: Verdict) -> str:
@@ -59,7 +61,7 @@ def verdict_table(verdict: Verdict) -> str:
     warnings = "\n\n" + "\n".join(f"- {line}" for line in verdict.warnings) if verdict.warnings else ""
     return (
         f"### {'Promote' if verdict.promote else 'Reject'} {best.candidate}\n\n{verdict.reason}\n\n"
-        f"| on the holdout | challenger | {rival} |\n|---|---:|---:|\n"
+        f"| on the holdout | &emsp;challenger | &emsp;{rival} |\n|---|---:|---:|\n"
         f"| AUC | {best.auc:.4f} | {verdict.champion_auc:.4f} |\n"
         f"| log loss | {best.log_loss:.4f} | {verdict.champion_log_loss:.4f} |"
         f"{warnings}"

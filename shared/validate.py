@@ -59,9 +59,8 @@ def validate_window(window: Window, out: Path) -> Report:
     [holdout] = accepted([config.month])
     _refuse_one_answer(config, answered, holdout)
     report = _report(holdout, rows, reference, quarantined, config)
-    aside = ", ".join(f"{count} of {month}" for month, count in quarantined.items())
-    log.info("accepted %d rows of %d %ss", sum(rows.values()), len(rows), config.spec.window_is)
-    log.info("set aside for an impossible reading: %s", aside or "no row")
+    kept, aside = sum(rows.values()), sum(quarantined.values())
+    log.info("accepted %d rows of %d %ss, %d set aside", kept, len(rows), config.spec.window_is, aside)
     for line in report.warnings:
         log.warning("%s", line)
     return report

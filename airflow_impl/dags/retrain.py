@@ -31,9 +31,11 @@ from shared import datasets, steps
 # What passes between tasks is plain JSON (XCom): identities, paths and numbers; the data stay in files.
 Json = dict[str, Any]
 
-VERDICT = """\
-{%- set verdict = ti.xcom_pull(task_ids="evaluate") -%}
-{{ "promote" if verdict.promote else "reject" }} {{ verdict.challenger.candidate }}: {{ verdict.reason }}"""
+VERDICT = {
+    "verdict": "{% set verdict = ti.xcom_pull('evaluate') %}"
+    "{{ 'promote' if verdict.promote else 'reject' }} {{ verdict.challenger.candidate }}",
+    "reason": "{{ ti.xcom_pull('evaluate').reason }}",
+}
 
 CHAMPION = Asset("champion", uri="mlflow://champion")
 
@@ -110,8 +112,8 @@ def retrain():
         """Let the challenger meet the champion; the XCom holds the verdict and its reason."""
         return steps.evaluate(window, challenger).json_dict()
 
-    # A rendered template: what decided, and why, stands in the tab "Rendered Templates" of this task.
-    @task.short_circuit(templates_dict={"verdict": VERDICT})
+    # What was decided, and why, then stands in the tab "Rendered Templates" of this task.
+    @task.short_circuit(templates_dict=VERDICT)
     def gate(verdict: Json) -> bool:
         """Go on to `register` only if the challenger is surely better; a rejection skips it."""
         return verdict["promote"]
