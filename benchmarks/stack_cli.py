@@ -133,6 +133,33 @@ def doctor(
     raise typer.Exit(0 if ok else 1)
 
 
+def bench_stacks(
+    tools: Annotated[list[ToolName] | None, typer.Argument(help="Whose stacks; both by default.")] = None,
+    celery: Annotated[bool, typer.Option(help="Airflow with Redis and two Celery workers.")] = False,
+    repeats: Annotated[int, typer.Option(min=1, help="Warm starts.")] = 3,
+    volumes: Annotated[
+        bool, typer.Option("--volumes", help="Give up what the stacks hold, so that a first start can be measured.")
+    ] = False,
+    env_file: EnvFile = DEFAULT,
+    save: Annotated[bool, typer.Option(help="Keep the result in benchmarks/results, for the documents.")] = False,
+) -> None:
+    """The stacks of containers: seconds until healthy, MB of images, memory and CPU while idle; takes them down."""
+    from benchmarks import results, stack_cost
+    from benchmarks.places import RESULTS
+    from benchmarks.stacks.stack import Tool
+
+    chosen = [Tool(tool) for tool in tools or ([ToolName.AIRFLOW] if celery else ToolName)]
+    minutes = stack_cost.estimate_s(len(chosen), repeats) / 60
+    err.print(f"about {minutes:.0f} minutes, and more where images have to be built", highlight=False)
+    done = stack_cost.measure(chosen, env_file.absolute(), err, celery=celery, repeats=repeats, volumes=volumes)
+    if save:
+        path = RESULTS / "stacks.json"
+        results.write(stack_cost.merged(stack_cost.read(path), done), path)
+    print(done.model_dump_json(indent=2))
+    failed = [each for each in done.stacks if each.error or any(start.error for start in [*each.warm, *each.again])]
+    raise typer.Exit(1 if failed else 0)
+
+
 def _say(line: str) -> None:
     out.print(line, soft_wrap=True, highlight=False, markup=False)
 
