@@ -1,6 +1,6 @@
 # The verbs that people and CI share. Every one sets up what it needs; `./bakeoff --help` has the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs lock up-airflow up-prefect down clean distclean
+.PHONY: help demo test test-stacks check docs lock up-airflow up-prefect down clean distclean
 
 help:  ## List the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -15,6 +15,10 @@ test:  ## Core tests, each adapter's tests in its own environment, parity
 	@.venvs/airflow/bin/python -m pytest tests/airflow_impl
 	@.venvs/kubeflow/bin/python -m pytest tests/kubeflow_impl
 	@.venvs/core/bin/python -m pytest tests/parity
+
+test-stacks:  ## The compose stacks for real: from nothing, parity, faults (needs Docker, about 15 minutes)
+	@./bakeoff setup plain --test
+	@.venvs/core/bin/python -m pytest tests/stacks
 
 check:  ## Lint, format, types, import contracts, docs up to date
 	@./bakeoff setup plain --dev

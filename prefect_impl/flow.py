@@ -22,12 +22,12 @@ logging.getLogger("shared").setLevel(logging.INFO)
 
 
 def worth_a_retry(task: Task, run: TaskRun, state: State) -> bool:
-    """Bad data stay bad: only what may pass by itself, such as a server that is down, is tried again."""
+    """Bad data stay bad: only what may pass by itself, such as a server that restarts, is tried again."""
     error = state.result(raise_on_failure=False)
     return not isinstance(error, BakeoffError) or error.transient
 
 
-RETRY = {"retries": 2, "retry_delay_seconds": [1, 5], "retry_condition_fn": worth_a_retry}
+RETRY = {"retries": 3, "retry_delay_seconds": [5, 15, 45], "retry_condition_fn": worth_a_retry}
 
 
 @task(**RETRY)

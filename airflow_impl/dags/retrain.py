@@ -53,10 +53,11 @@ class MLflowRun(BaseOperatorLink):
         return window.get("run_url", "")
 
 
-# Bad data stay bad: only what may pass by itself, such as a server that is down, is tried again.
+# Bad data stay bad: only what may pass by itself, such as a server that restarts, is tried again.
 RETRY = {
-    "retries": 2,
-    "retry_delay": timedelta(seconds=2),
+    "retries": 3,
+    "retry_delay": timedelta(seconds=5),
+    "retry_exponential_backoff": 3.0,
     "retry_policy": ExceptionRetryPolicy(
         rules=[
             RetryRule("shared.errors.TrackingError", RetryAction.RETRY),

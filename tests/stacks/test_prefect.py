@@ -1,0 +1,42 @@
+"""Prefect's server, worker and deployment in containers: parity, then faults in the middle of a retraining."""
+
+import httpx
+import pytest
+
+from benchmarks.stacks.stack import Tool
+from tests.stacks import faults
+from tests.stacks.under_test import bring_up, retrain, take_down
+
+
+@pytest.fixture(scope="module")
+def stack(env_path):
+    yield bring_up(Tool.PREFECT, env_path)
+    take_down(Tool.PREFECT, env_path)
+
+
+def test_it_agrees_with_plain_bit_for_bit(stack, plain_march):
+    ended = retrain(stack, "2013-03")
+    assert ended.code == 0, ended.told
+    assert {name: ended.retraining[name] for name in plain_march} == plain_march
+    assert ended.result["stack"] == "compose"
+
+
+def test_nobody_gets_in_without_the_password(stack):
+    login = {"url": f"{stack.up.url}/api/flow_runs/filter", "json": {}}
+    assert httpx.post(**login).status_code == 401
+    assert httpx.post(**login, auth=("admin", "admin")).status_code == 401
+    assert httpx.post(**login, auth=(stack.up.user, stack.up.password)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("fault", "name", "month", "promoted"),
+    [
+        (faults.killed("postgres"), "database killed", "2013-05", True),
+        (faults.killed("prefect-server"), "server killed", "2013-06", True),
+        (faults.mlflow_down, "MLflow down for 20 s", "2013-07", False),
+        (faults.killed("prefect-worker"), "worker killed", "2013-08", False),
+        (faults.reboot, "reboot", "2013-09", False),
+    ],
+)
+def test_a_fault_loses_nothing(stack, fault, name, month, promoted, record):
+    faults.survive(stack, fault, name, month, promoted, record)
