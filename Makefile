@@ -10,15 +10,15 @@ demo:  ## Retrain March, April and May 2013 on all four arms and compare
 
 test:  ## Core tests, each adapter's tests in its own environment, parity
 	@./bakeoff setup --test
-	@.venvs/core/bin/python -m pytest tests/shared tests/benchmarks
+	@.venvs/core/bin/python -m pytest -n 2 tests/shared tests/benchmarks
 	@.venvs/prefect/bin/python -m pytest tests/prefect_impl
 	@.venvs/airflow/bin/python -m pytest tests/airflow_impl
 	@.venvs/kubeflow/bin/python -m pytest tests/kubeflow_impl
 	@.venvs/core/bin/python -m pytest tests/parity
 
-test-stacks:  ## The compose stacks for real: from nothing, parity, faults (needs Docker, about 15 minutes)
+test-stacks:  ## The compose stacks for real: from nothing, parity, faults (needs Docker, about a quarter of an hour)
 	@./bakeoff setup plain --test
-	@.venvs/core/bin/python -m pytest tests/stacks
+	@.venvs/core/bin/python -m pytest -n 2 --dist loadfile tests/stacks
 
 check:  ## Lint, format, types, import contracts, docs up to date
 	@./bakeoff setup plain --dev

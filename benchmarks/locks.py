@@ -15,7 +15,7 @@ SAME_EVERYWHERE = [
     *("scipy", "threadpoolctl"),
 ]
 #: What `make test` adds to each environment; compiled against the core lock, so the arms must agree with it there.
-TEST = ["hypothesis>=6.140", "pytest>=9"]
+TEST = ["hypothesis>=6.140", "pytest>=9", "pytest-xdist>=3.8"]
 DEV = [*TEST, "cogapp>=3.5", "import-linter>=2.5", "mypy>=2", "pandas-stubs>=3", "ruff>=0.14", "types-PyYAML"]
 #: What `./bakeoff screenshots` drives the machine's own browser with.
 SCREENSHOTS = ["pillow>=11", "playwright>=1.50"]
