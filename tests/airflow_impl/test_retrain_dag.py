@@ -42,7 +42,7 @@ def test_register_updates_the_champion_asset(dag):
 
 def test_only_what_may_pass_by_itself_is_retried(dag):
     policy = dag.get_task("ingest").retry_policy
-    assert dag.get_task("ingest").retries == 2
+    assert dag.get_task("ingest").retries == 3
 
     def decide(error):
         return policy.evaluate(error, try_number=1, max_tries=2).action

@@ -21,6 +21,12 @@ def test_it_agrees_with_plain_bit_for_bit(stack, plain_march):
     assert ended.result["stack"] == "compose"
 
 
+def test_its_ui_is_served(stack):
+    page = httpx.get(stack.up.url, follow_redirects=True)
+    assert page.status_code == 200
+    assert "text/html" in page.headers["content-type"]
+
+
 def test_nobody_gets_in_without_the_password(stack):
     assert httpx.get(f"{stack.up.url}/api/v2/dags").status_code == 401
     token = {"url": f"{stack.up.url}/auth/token"}
