@@ -58,10 +58,11 @@ def verdict_table(verdict: Verdict) -> str:
     """The verdict in markdown: the decision, its reason, and challenger beside champion in figures."""
     best, number = verdict.challenger, verdict.champion_version
     rival = "no champion yet (base rate)" if number is None else f"champion (version {number})"
+    gap = "\u2003"  # MLflow sets its columns close together; Prefect would show the entity &emsp; as it is written
     warnings = "\n\n" + "\n".join(f"- {line}" for line in verdict.warnings) if verdict.warnings else ""
     return (
         f"### {'Promote' if verdict.promote else 'Reject'} {best.candidate}\n\n{verdict.reason}\n\n"
-        f"| on the holdout | &emsp;challenger | &emsp;{rival} |\n|---|---:|---:|\n"
+        f"| on the holdout | {gap}challenger | {gap}{rival} |\n|---|---:|---:|\n"
         f"| AUC | {best.auc:.4f} | {verdict.champion_auc:.4f} |\n"
         f"| log loss | {best.log_loss:.4f} | {verdict.champion_log_loss:.4f} |"
         f"{warnings}"
