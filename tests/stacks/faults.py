@@ -36,18 +36,26 @@ def survive(stack: StackUnderTest, fault: Callable, name: str, month: str, promo
     """
     before, champion = stack.promotions(), stack.champion()
     first = ended = retrain(stack, month, lambda: fault(stack))
-    row = {"tool": stack.tool.value, "fault": name, "month": month, "seconds": first.seconds}
+    untouched = stack.promotions() != before or stack.champion() == champion
     if first.code:
-        error = first.result["error"]
-        record(row | {"outcome": "failed", "cause": error})
-        assert "What to do:" in error, first.told
-        if stack.promotions() == before:
-            assert stack.champion() == champion
         ended = retrain(stack, month)
-    else:
-        record(row | {"outcome": "recovered", "cause": None})
+    right = stack.promotions() == before + [month] * promoted and stack.champion() == (champion or 0) + promoted
+    record(
+        {
+            "tool": stack.tool.value,
+            "fault": name,
+            "month": month,
+            "seconds": first.seconds,
+            "outcome": "failed" if first.code else "recovered",
+            "cause": first.result["error"],
+            "retried": bool(first.code),
+            "champion_changed_wrongly": not (right and untouched),
+        }
+    )
     assert ended.code == 0, ended.told
     assert ended.retraining["promoted"] is promoted, ended.told
-    assert stack.promotions() == before + [month] * promoted
-    assert stack.champion() == (champion or 0) + promoted
+    assert untouched, "a run that failed has moved the champion"
+    assert right, (stack.promotions(), stack.champion())
+    if first.code:
+        assert "What to do:" in first.result["error"], first.told
     return first
