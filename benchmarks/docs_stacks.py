@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel
 
-from benchmarks import docs, stack_cost
+from benchmarks import docs, results, stack_cost
 from benchmarks.places import RESULTS
 from benchmarks.stack_cost import StackCost, StackCosts, Start, spread
 from benchmarks.stacks.image_size import ImageSize
@@ -24,10 +24,10 @@ class Fault(BaseModel):
     tool: str
     fault: str
     outcome: Literal["recovered", "failed"]
-    seconds: float | None = None
-    retried: bool = False
-    cause: str | None = None
-    champion_changed_wrongly: bool = False
+    seconds: float
+    retried: bool
+    cause: str | None
+    champion_changed_wrongly: bool
 
 
 def starts(path: Path = STACKS_FILE) -> str:
@@ -101,13 +101,12 @@ def faults(path: Path = FAULTS_FILE) -> str:
     if not path.exists():
         return NOT_YET
     told = json.loads(path.read_text())
-    entries: list[Any] = told["faults"] if isinstance(told, dict) else told
     rows = ["| fault, during a run | tool | the run | s | champion | cause told |", "|---|---|---|---:|---|---|"]
-    for each in map(Fault.model_validate, entries):
-        run = each.outcome + (", after a retry" if each.retried else "")
-        seconds = "" if each.seconds is None else f"{each.seconds:.0f}"
+    for each in map(Fault.model_validate, told["faults"]):
+        run = each.outcome + ("; right when repeated" if each.retried else "")
         champion = "**WRONG**" if each.champion_changed_wrongly else "right"
-        rows.append(f"| {each.fault} | {each.tool} | {run} | {seconds} | {champion} | {_cell(each.cause)} |")
+        rows.append(f"| {each.fault} | {each.tool} | {run} | {each.seconds:.0f} | {champion} | {_cell(each.cause)} |")
+    rows += ["", f"Measured on {docs.machine(results.Environment.model_validate(told['environment']))}; n = 1."]
     return "\n".join(rows)
 
 

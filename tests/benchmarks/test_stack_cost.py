@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks import docs_stacks, stack_cost
+from benchmarks import docs_stacks, results, stack_cost
 from benchmarks.core_cost import timing
 from benchmarks.places import ROOT
 from benchmarks.stack_cost import StackCost, StackCosts, Start
@@ -103,19 +103,22 @@ def test_tables_without_their_file_say_so(tmp_path):
 
 def test_faults_are_shown_as_they_were_recorded(tmp_path):
     path = tmp_path / "faults.json"
+    recovered = {"outcome": "recovered", "retried": False, "cause": None, "champion_changed_wrongly": False}
+    failed = {
+        "outcome": "failed",
+        "retried": True,
+        "cause": "No heartbeat\nfor | 90 s",
+        "champion_changed_wrongly": True,
+    }
     entries = [
-        {
-            **{"tool": "airflow", "fault": "Postgres killed", "outcome": "recovered", "seconds": 71.4, "retried": True},
-            **{"cause": None, "champion_changed_wrongly": False},
-        },
-        {"tool": "prefect", "fault": "worker killed", "outcome": "failed", "cause": "No heartbeat\nfor | 90 s"},
+        {"tool": "airflow", "fault": "Postgres killed", "month": "2013-05", "seconds": 71.4, **recovered},
+        {"tool": "prefect", "fault": "worker killed", "month": "2013-06", "seconds": 116.0, **failed},
     ]
-    path.write_text(json.dumps(entries))
+    path.write_text(json.dumps({"environment": results.environment().model_dump(), "faults": entries}))
     shown = docs_stacks.faults(path)
-    assert "| Postgres killed | airflow | recovered, after a retry | 71 | right |  |" in shown
-    assert "| worker killed | prefect | failed |  | right | No heartbeat for / 90 s |" in shown
-    path.write_text(json.dumps({"measure": "faults", "faults": entries}))
-    assert docs_stacks.faults(path) == shown
+    assert "| Postgres killed | airflow | recovered | 71 | right |  |" in shown
+    repeated = "failed; right when repeated"
+    assert f"| worker killed | prefect | {repeated} | 116 | **WRONG** | No heartbeat for / 90 s |" in shown
 
 
 def test_an_error_is_kept_without_paths_of_this_machine():
