@@ -45,7 +45,7 @@ def fetch_window(config: RetrainConfig, out: Path, months: list[str] | None = No
     make_folder(out, empty=True)
     months = months or [*config.train_months, config.month]
     try:
-        dvc = DVCFileSystem(config.data_repo, rev=config.data_rev)
+        dvc = DVCFileSystem(config.data_repo, rev=config.data_rev, **_remote(config.data_remote))
         version = str(dvc.info(config.spec.folder)["dvc_info"]["md5"])
         files = {month: _fetch(dvc, config.spec.path(month), out / f"{month}.parquet") for month in months}
     except (DvcException, FileNotFoundError, KeyError) as error:
@@ -61,6 +61,11 @@ def fetch_window(config: RetrainConfig, out: Path, months: list[str] | None = No
     revision = _code_revision(dvc)
     log.info("ingested %d %ss up to %s, data version %s", len(months), config.spec.window_is, months[-1], version)
     return version, files, revision
+
+
+def _remote(url: str | None) -> dict[str, Any]:
+    """How DVC is told of a remote that the repository's own configuration does not know."""
+    return {"remote": "elsewhere", "config": {"remote": {"elsewhere": {"url": url}}}} if url else {}
 
 
 def _fetch(dvc: object, path: str, copy: Path) -> str:
