@@ -15,9 +15,11 @@ from typer.core import TyperGroup
 from benchmarks import core_cost, dataset, environments, locks, model_cli, results, scale, scale_data, stack_cli
 from benchmarks import demo as main_job
 from benchmarks.display import Display
+from benchmarks.kubeflow import cli as kubeflow_cli
 from benchmarks.places import ARMS, ENVIRONMENT, RESULTS, ROOT, STATE, ArmName, Stack
 from benchmarks.retraining import make_configs, run
 from benchmarks.screenshots import cli as screenshots_cli
+from benchmarks.stacks.arms import StackArm
 from benchmarks.stacks.arms import make_arm as make_stack_arm
 from benchmarks.stacks.settings import data_version
 from benchmarks.stacks.settings import settings as stack_settings
@@ -107,29 +109,42 @@ def retrain(
     ] = datasets.DEFAULT,
     tracking_uri: Annotated[str | None, typer.Option(help="An MLflow server instead of the arm's own store.")] = None,
     stack: Annotated[
-        Stack, typer.Option(help="Embedded, or on the tool's real servers, which `./bakeoff up` has started.")
+        Stack, typer.Option(help="Embedded, or on the tool's real servers: `./bakeoff up` starts them.")
     ] = Stack.EMBEDDED,
     env_file: model_cli.EnvFile = None,
+    host: kubeflow_cli.Host = None,
+    mlflow: kubeflow_cli.Mlflow = None,
+    mlflow_in_pods: kubeflow_cli.MlflowInPods = None,
+    object_store: kubeflow_cli.ObjectStore = None,
+    data_remote: kubeflow_cli.DataRemote = None,
+    image: kubeflow_cli.Image = None,
+    namespace: kubeflow_cli.Namespace = "kubeflow",
+    context: kubeflow_cli.Context = None,
     json: Json = False,
     state: State = None,
     port: Port = 0,
 ) -> None:
     """Run one retraining on one arm, in that arm's lasting tracking store."""
-    servers = None
+    if stack is not Stack.EMBEDDED and (tracking_uri or port):
+        fix = "leave these options away, or the stack"
+        raise ConfigError("a stack has an MLflow and ports of its own", where="--tracking-uri, --port", fix=fix)
+    folder = (state or STATE) / (on if stack is Stack.EMBEDDED else f"{on}-{stack}")
+    server: dict[str, Any] = {"tracking_uri": tracking_uri, "artifact_location": None} if tracking_uri else {}
+    arm: StackArm | None = None
     if stack is Stack.COMPOSE:
-        if tracking_uri or port:
-            fix = "leave these options away, or the stack"
-            raise ConfigError("a stack has an MLflow and ports of its own", where="--tracking-uri, --port", fix=fix)
         servers = stack_settings(on, env_file)
-        tracking_uri = servers.tracking_uri
-    server = {"tracking_uri": tracking_uri, "artifact_location": None} if tracking_uri else {}
-    if servers:
-        server["data_rev"] = data_version()
-    folder = (state or STATE) / (f"{on}-compose" if servers else on)
+        server = {"tracking_uri": servers.tracking_uri, "artifact_location": None, "data_rev": data_version()}
+        arm = make_stack_arm(folder, servers)
+    elif stack is Stack.KIND:
+        places = {"mlflow_in_pods": mlflow_in_pods, "object_store": object_store, "data_remote": data_remote}
+        where = {"image": image, "namespace": namespace, "context": context}
+        arm = kubeflow_cli.arm_of(on, folder, host, mlflow, **places, **where)
+        server = {"tracking_uri": arm.tracking_uri, "artifact_location": None}
+    elif host or mlflow or image:
+        raise ConfigError("a server is named, but not asked for", where="--host", fix="add --stack kind")
     [config] = make_configs([month], folder, {"dataset": of, **server})
     dataset.ensure()
     with Display(err, [on]) as display:
-        arm = make_stack_arm(folder, servers) if servers else None
         result = run(on, [config], display, port=port, arm=arm)
     [done] = result.retrainings
     if json:
@@ -200,7 +215,7 @@ def setup(
     dataset.ensure()
 
 
-for _command in (*model_cli.COMMANDS, *stack_cli.COMMANDS, *screenshots_cli.COMMANDS):
+for _command in (*model_cli.COMMANDS, *stack_cli.COMMANDS, *screenshots_cli.COMMANDS, kubeflow_cli.verify):
     app.command()(_command)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from benchmarks.kubeflow import server
 from benchmarks.places import STATE, ArmName, Stack
 from benchmarks.stacks.settings import settings
 from shared import datasets
@@ -53,7 +54,9 @@ def existing(
         ConfigError: there is no such data set, or no such stack.
         StorageError: nothing has been written there yet.
     """
-    if stack is Stack.COMPOSE:
+    if stack is Stack.KIND:
+        tracking_uri = tracking_uri or server.read("bakeoff").mlflow
+    elif stack is Stack.COMPOSE:
         tracking_uri = tracking_uri or settings(arm, env_file).tracking_uri
     folder = ((state or STATE) / arm).absolute()
     uri = tracking_uri or f"sqlite:///{folder}/mlflow.db"

@@ -1,4 +1,4 @@
-"""The REST API of a Kubeflow Pipelines server (v2beta1), as the harness needs it, and its UI's helpers on the same host.
+"""The REST API of a Kubeflow Pipelines server (v2beta1), as the harness needs it, and its UI's helpers.
 
 Read where (none of it confirmed against a running server from here):
 paths, parameters and bodies: kfp_server_api 2.17.3 (api/*_service_api.py) and kfp 2.17.0 (client/client.py).
@@ -173,18 +173,19 @@ class KfpApi:
 
     def experiment(self, name: str) -> str:
         """Its id; made where there is none."""
-        if found := self._find_experiment(name):
+        if found := self.find_experiment(name):
             return found
         try:
             answer = self._ask("POST", "/experiments", json={"display_name": name, **self._in_namespace()})
             return str(answer["experiment_id"])
         except (Refused, Silent) as error:
-            found = self._find_experiment(name) if is_taken(error) else None
+            found = self.find_experiment(name) if is_taken(error) else None
             if found is None:
                 raise
             return found
 
-    def _find_experiment(self, name: str) -> str | None:
+    def find_experiment(self, name: str) -> str | None:
+        """Its id, if there is one of that name."""
         params = {"filter": equals("display_name", name), **self._in_namespace()}
         found = self._ask("GET", "/experiments", params=params).get("experiments") or []
         return str(found[0]["experiment_id"]) if found else None
@@ -233,7 +234,7 @@ class KfpApi:
         self._ask("DELETE", f"/runs/{run}")
 
     def nodes(self, run: dict[str, Any]) -> list[Node]:
-        """The tasks of a run: by its workflow, where the server still has the API that tells it, else by its details."""
+        """The tasks of a run: by its workflow, where the server still tells it, else by its details."""
         details = (run.get("run_details") or {}).get("task_details") or []
         if self._has_workflows:
             try:

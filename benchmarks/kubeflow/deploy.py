@@ -1,8 +1,8 @@
 """Compile the pipeline and give it to a server: the same IR is the same version, whoever uploads it, and when.
 
 A version is called `{commit}-{digest}` where people see it. Its name is the digest, and the server lets a name be taken
-only once in a pipeline (model.PipelineVersion, idx_pipelineid_name): of two people who upload at the same moment, one is
-refused and takes the other's.
+only once in a pipeline (model.PipelineVersion, idx_pipelineid_name): of two people who upload at the same moment, one
+is refused and takes the other's.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def compile_ir(image: str) -> Ir:
     make(host="http://127.0.0.1", mlflow="http://127.0.0.1", image=image)  # refuses a name that says no version
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "retrain.yaml"
-        command = [python("kubeflow"), "-m", "kubeflow_impl.pipeline", out]
+        command: list[str | Path] = [python("kubeflow"), "-m", "kubeflow_impl.pipeline", out]
         env = child_env(BAKEOFF_KFP_IMAGE=image)
         try:
             done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=_COMPILE_S)

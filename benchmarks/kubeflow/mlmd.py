@@ -37,7 +37,7 @@ _MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
     "Executions": {"items": (1, "Execution*")},
 }
 #: Execution.State.
-CACHED = 5
+FAILED, CACHED = 4, 5
 
 
 def _classes() -> dict[str, Any]:
@@ -62,9 +62,7 @@ def _classes() -> dict[str, Any]:
                 added.oneof_index = len(message.oneof_decl) - 1
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"bakeoff.{name}")) for name in _MESSAGES
-    }
+    return {name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"bakeoff.{name}")) for name in _MESSAGES}
 
 
 MESSAGES = _classes()

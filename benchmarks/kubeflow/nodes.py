@@ -141,7 +141,7 @@ def look_of(run: dict[str, Any], nodes: list[Node], candidates: list[str]) -> Lo
 
 
 def attempts(nodes: list[Node], candidates: list[str]) -> list[Attempt]:
-    """Every try at a step that has begun, or waits for its pod. Drivers and nodes that only hold others are left out."""
+    """Every try at a step that has begun, or waits for its pod; drivers and what only holds others are left out."""
     by_id = {node.id: node for node in nodes if node.id}
     parents: defaultdict[str, list[Node]] = defaultdict(list)
     for node in nodes:

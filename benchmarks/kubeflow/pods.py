@@ -1,4 +1,4 @@
-"""What Kubernetes says of a run's pods, where a kubectl context is known: KFP calls them running, whatever holds them up.
+"""What Kubernetes says of a run's pods, where a kubectl context is known; KFP calls them running, come what may.
 
 Pods carry the label `pipeline/runid` (kubeflow/pipelines, backend/src/common/util/consts.go).
 """

@@ -64,23 +64,18 @@ class ToolApi(Protocol):
 
 
 class StackArm(Arm):
-    """One tool's compose stack.
+    """A tool on its real servers.
 
     Args:
         folder: receives logs of the harness's own.
-        settings: where the stack listens.
+        tracking_uri: of the stack's MLflow.
         api: the tool's own.
     """
 
-    stack = Stack.COMPOSE
-    #: The server is where the retrainings run, and whose versions count.
-    service: str
-
-    def __init__(self, folder: Path, settings: StackSettings, api: ToolApi) -> None:
+    def __init__(self, folder: Path, tracking_uri: str, api: ToolApi) -> None:
         super().__init__(folder)
-        self.settings, self.api = settings, api
+        self.tracking_uri, self.api = tracking_uri, api
         self._active = ""  # the run that Ctrl-C has to cancel
-        self._image: deployed.Deployed | None = None
 
     def prepare(self) -> None:
         """See that the stack is up and healthy, and the DAG or flow deployed. Nothing is started.
@@ -90,18 +85,20 @@ class StackArm(Arm):
         """
         self.api.check()
         try:
-            httpx.get(f"{self.settings.tracking_uri}/health", timeout=5, trust_env=False).raise_for_status()
+            httpx.get(f"{self.tracking_uri}/health", timeout=5, trust_env=False).raise_for_status()
         except httpx.HTTPError as error:
             raise Silent(
                 f"the MLflow of the stack does not answer: {error}",
-                where=self.settings.tracking_uri,
+                where=self.tracking_uri,
                 fix=f"run `./bakeoff up {self.name}`",
             ) from error
-        self._image = deployed.ask(self.settings.compose, self.service, results.packages(self.name))
+
+    def warning(self) -> str:
+        """How what is deployed may differ from this checkout; '' when it does not."""
+        return ""
 
     def retrain(self, configs: list[RetrainConfig]) -> Iterator[dict[str, Any]]:
-        assert self._image is not None
-        if warning := deployed.difference(self._image, self.name):
+        if warning := self.warning():
             yield {"time": time.time(), "step": "retrain", "label": "", "state": "warning", "text": warning}
         for config in configs:
             try:
@@ -211,11 +208,38 @@ class StackArm(Arm):
     def install_s(self) -> float | None:
         return None  # the images were built before
 
+
+class ComposeArm(StackArm):
+    """One tool's compose stack.
+
+    Args:
+        folder: receives logs of the harness's own.
+        settings: where the stack listens.
+        api: the tool's own.
+    """
+
+    stack = Stack.COMPOSE
+    #: The server is where the retrainings run, and whose versions count.
+    service: str
+
+    def __init__(self, folder: Path, settings: StackSettings, api: ToolApi) -> None:
+        super().__init__(folder, settings.tracking_uri, api)
+        self.settings = settings
+        self._image: deployed.Deployed | None = None
+
+    def prepare(self) -> None:
+        super().prepare()
+        self._image = deployed.ask(self.settings.compose, self.service, results.packages(self.name))
+
+    def warning(self) -> str:
+        assert self._image is not None
+        return deployed.difference(self._image, self.name)
+
     def versions(self) -> dict[str, str]:
         return self._image.versions if self._image else {}
 
 
-class AirflowStack(StackArm):
+class AirflowStack(ComposeArm):
     """Airflow's services in containers."""
 
     name = ArmName.AIRFLOW
@@ -225,7 +249,7 @@ class AirflowStack(StackArm):
         super().__init__(folder, settings, AirflowApi(settings.address, settings.login))
 
 
-class PrefectStack(StackArm):
+class PrefectStack(ComposeArm):
     """Prefect's server and worker in containers."""
 
     name = ArmName.PREFECT
@@ -235,7 +259,7 @@ class PrefectStack(StackArm):
         super().__init__(folder, settings, PrefectApi(settings.address, settings.login))
 
 
-def make_arm(folder: Path, settings: StackSettings) -> StackArm:
+def make_arm(folder: Path, settings: StackSettings) -> ComposeArm:
     """The arm of a stack; `folder` receives the harness's own files."""
     return AirflowStack(folder, settings) if settings.name is ArmName.AIRFLOW else PrefectStack(folder, settings)
 
