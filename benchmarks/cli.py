@@ -14,12 +14,14 @@ from typer.core import TyperGroup
 
 from benchmarks import core_cost, dataset, environments, locks, model_cli, results, scale, scale_data, stack_cli
 from benchmarks import demo as main_job
+from benchmarks.arms import Arm
 from benchmarks.display import Display
 from benchmarks.kubeflow import cli as kubeflow_cli
+from benchmarks.kubeflow import docker_arm, docker_cli
+from benchmarks.kubeflow.docker_arm import Runner
 from benchmarks.places import ARMS, ENVIRONMENT, RESULTS, ROOT, STATE, ArmName, Stack
 from benchmarks.retraining import make_configs, run
 from benchmarks.screenshots import cli as screenshots_cli
-from benchmarks.stacks.arms import StackArm
 from benchmarks.stacks.arms import make_arm as make_stack_arm
 from benchmarks.stacks.settings import data_version
 from benchmarks.stacks.settings import settings as stack_settings
@@ -111,6 +113,14 @@ def retrain(
     stack: Annotated[
         Stack, typer.Option(help="Embedded, or on the tool's real servers: `./bakeoff up` starts them.")
     ] = Stack.EMBEDDED,
+    runner: Annotated[
+        Runner,
+        typer.Option(help="How embedded Kubeflow runs a component: as a process, or in a container of an image."),
+    ] = Runner.SUBPROCESS,
+    mount_code: Annotated[
+        bool,
+        typer.Option("--mount-code", help="With containers: this checkout's code over the image's; builds nothing."),
+    ] = False,
     env_file: model_cli.EnvFile = None,
     host: kubeflow_cli.Host = None,
     mlflow: kubeflow_cli.Mlflow = None,
@@ -125,26 +135,31 @@ def retrain(
     port: Port = 0,
 ) -> None:
     """Run one retraining on one arm, in that arm's lasting tracking store."""
+    in_containers = docker_arm.check(on, stack, runner, mount_code=mount_code)
     if stack is not Stack.EMBEDDED and (tracking_uri or port):
         fix = "leave these options away, or the stack"
         raise ConfigError("a stack has an MLflow and ports of its own", where="--tracking-uri, --port", fix=fix)
     folder = (state or STATE) / (on if stack is Stack.EMBEDDED else f"{on}-{stack}")
     server: dict[str, Any] = {"tracking_uri": tracking_uri, "artifact_location": None} if tracking_uri else {}
-    arm: StackArm | None = None
+    arm: Arm | None = None
     if stack is Stack.COMPOSE:
         servers = stack_settings(on, env_file)
         server = {"tracking_uri": servers.tracking_uri, "artifact_location": None, "data_rev": data_version()}
         arm = make_stack_arm(folder, servers)
     elif stack is Stack.KIND:
         places = {"mlflow_in_pods": mlflow_in_pods, "object_store": object_store, "data_remote": data_remote}
-        where = {"image": image, "namespace": namespace, "context": context}
-        arm = kubeflow_cli.arm_of(on, folder, host, mlflow, **places, **where)
-        server = {"tracking_uri": arm.tracking_uri, "artifact_location": None}
+        where = {"image": image, "namespace": namespace, "context": context, "env_file": env_file}
+        cluster = kubeflow_cli.arm_of(on, folder, host, mlflow, **places, **where)
+        arm, server = cluster, {"tracking_uri": cluster.tracking_uri, "artifact_location": None}
     elif host or mlflow or image:
         raise ConfigError("a server is named, but not asked for", where="--host", fix="add --stack kind")
+    elif in_containers:
+        server |= docker_arm.places()
     [config] = make_configs([month], folder, {"dataset": of, **server})
     dataset.ensure()
     with Display(err, [on]) as display:
+        if in_containers:
+            arm = docker_arm.make(config, env_file, lambda line: display.begin(on, line), mount_code=mount_code)
         result = run(on, [config], display, port=port, arm=arm)
     [done] = result.retrainings
     if json:
@@ -215,7 +230,8 @@ def setup(
     dataset.ensure()
 
 
-for _command in (*model_cli.COMMANDS, *stack_cli.COMMANDS, *screenshots_cli.COMMANDS, kubeflow_cli.verify):
+_COMMANDS = (*model_cli.COMMANDS, *stack_cli.COMMANDS, *docker_cli.COMMANDS, *screenshots_cli.COMMANDS)
+for _command in (*_COMMANDS, kubeflow_cli.verify):
     app.command()(_command)
 
 
@@ -277,6 +293,7 @@ def bench_scale(
 
 
 bench_app.command("stacks")(stack_cli.bench_stacks)
+bench_app.command("kubeflow")(docker_cli.bench_kubeflow)
 
 
 @data_app.command("build")
