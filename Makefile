@@ -1,6 +1,6 @@
 # The verbs that people and CI share. Every one sets up what it needs; `./bakeoff --help` has the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-stacks check docs lock up-airflow up-prefect down clean distclean
+.PHONY: help demo test test-stacks check docs ir lock up-airflow up-prefect down clean distclean
 
 help:  ## List the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,10 @@ check:  ## Lint, format, types, import contracts, docs up to date
 docs:  ## Write into the documents what the commands and result files say
 	@./bakeoff setup plain --dev
 	@.venvs/core/bin/cog -r README.md docs/*.md
+
+ir:  ## Compile the Kubeflow pipeline to the file that is reviewed
+	@./bakeoff setup kubeflow
+	@.venvs/kubeflow/bin/python -m kubeflow_impl.pipeline tests/kubeflow_impl/retrain.yaml
 
 lock:  ## Recompile locks/ to the newest versions that fit
 	@./bakeoff lock

@@ -50,7 +50,7 @@ def python(environment: str) -> Path:
 #: Settings of the user's own servers and databases: an arm that took them would write there.
 _FOREIGN = (
     *("VIRTUAL_ENV", "PYTHONHOME", "AIRFLOW", "PREFECT_", "BAKEOFF_STATE", "BAKEOFF_TRACKING_URI"),
-    *("BAKEOFF_DATA_REPO", "BAKEOFF_REVISION", "BAKEOFF_MLFLOW_UI"),
+    *("BAKEOFF_DATA_RE", "BAKEOFF_REVISION", "BAKEOFF_MLFLOW_UI", "BAKEOFF_EVENTS", "BAKEOFF_KFP_"),
     *("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_EXPERIMENT", "MLFLOW_RUN_ID"),
 )
 

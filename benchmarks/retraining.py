@@ -97,7 +97,7 @@ def _run(arm: Arm, configs: list[RetrainConfig], display: Display) -> results.Ar
     try:
         for event in arm.retrain(configs):
             last = event["time"]
-            if start_s is None and event["step"] == "ingest":
+            if start_s is None and event["step"] in ("fetch", "ingest"):
                 start_s = last - launched
             step = event["step"], event["label"]
             if event["state"] == "failed":

@@ -1,9 +1,12 @@
 """Run the pipeline without a cluster, for the harness: `python -m kubeflow_impl REQUEST.json`."""
 
+import os
+
 from kfp import local
 
-from kubeflow_impl.pipeline import retrain
+from kubeflow_impl.pipeline import arguments, retrain
 from shared.config import RetrainConfig
+from shared.events import LISTENER
 from shared.serve import serve
 
 
@@ -14,8 +17,8 @@ def run(config: RetrainConfig) -> None:
         pipeline_root=str(config.work_dir / "kubeflow"),
         raise_on_error=True,
     )
-    settings = config.json_dict()
-    retrain(month=settings.pop("month"), settings=settings)
+    os.environ[LISTENER] = str(config.events or "")  # `fetch` is given nothing that would spoil its cache
+    retrain(**arguments(config.json_dict()))
 
 
 serve(run)

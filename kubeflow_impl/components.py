@@ -9,26 +9,51 @@ import os
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Metrics, Model, Output
 
-IMAGE = os.environ.get("BAKEOFF_KFP_IMAGE", "bakeoff-python:dev")
+#: Named by its content: `./bakeoff build kubeflow` builds it and prints its name.
+IMAGE = os.environ.get("BAKEOFF_KFP_IMAGE", "bakeoff-kubeflow:not-built")
 
 component = dsl.component(base_image=IMAGE, install_kfp_package=False)
 
 
 @component
-def ingest(month: str, settings: dict, run: str, data: Output[Dataset]):
-    """Fetch the months of the window by data version."""
+def fetch(month: str, dataset: str, data_repo: str, data_rev: str, data_remote: str, data: Output[Dataset]):
+    """Fetch the months of the window by data version: the same inputs give the same files, so this may be cached."""
     from shared import steps
 
-    window = steps.ingest({"month": month, **settings}, "kubeflow", run, out=data.path)
-    data.metadata.update(data_version=window.data_version, window=window.json_dict())
+    if "://" in data_repo and not data_rev:
+        raise ValueError("a data_repo elsewhere may change, and the cache would not see it: name its data_rev too")
+    places = {"data_repo": data_repo, "data_rev": data_rev, "data_remote": data_remote}
+    known = {name: value for name, value in places.items() if value}  # "" is the image's or the cluster's own
+    fetched = steps.fetch({"month": month, "dataset": dataset, **known}, out=data.path)
+    data.metadata.update(fetched.json_dict())
 
 
 @component
-def validate(data: Input[Dataset], validated: Output[Dataset]) -> list:
+def ingest(month: str, dataset: str, settings: dict, run: str, data: Input[Dataset], opened: Output[Artifact]):
+    """Open the MLflow run of this retraining."""
+    import os
+
+    from shared import steps
+
+    pages = os.environ.get("BAKEOFF_KFP_UI")  # where a browser finds Kubeflow's
+    window = steps.ingest(
+        {"month": month, "dataset": dataset, **settings},
+        "kubeflow",
+        run,
+        orchestrator_url=f"{pages}/#/runs/details/{run}" if pages else None,
+        fetched={**data.metadata, "data": data.path},
+    )
+    opened.metadata.update(data_version=window.data_version, window=window.json_dict())
+    with open(opened.path, "w") as text:
+        text.write(window.run_url or window.run_id)
+
+
+@component
+def validate(data: Input[Dataset], opened: Input[Artifact], validated: Output[Dataset]) -> list:
     """Hold the data against the contract; return the candidates to train."""
     from shared import steps
 
-    window = steps.validate({**data.metadata["window"], "data": data.path}, out=validated.path)
+    window = steps.validate({**opened.metadata["window"], "data": data.path}, out=validated.path)
     validated.metadata.update(psi=window.report.psi, window=window.json_dict())
     return window.json_dict()["config"]["candidates"]
 

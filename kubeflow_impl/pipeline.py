@@ -5,38 +5,79 @@ python -m kubeflow_impl.pipeline retrain.yaml    # compile to IR YAML, to upload
 
 import sys
 
-from kfp import compiler, dsl
+from kfp import compiler, dsl, kubernetes
 
 from kubeflow_impl import components
 
-# KFP cannot tell bad data from a server that is down: whatever fails here is tried again.
-RETRY = {"num_retries": 2, "backoff_duration": "2s"}
+# KFP cannot tell bad data from a server that is down: whatever fails here is tried again, after 5, 15 and 45 s.
+RETRY = {"num_retries": 3, "backoff_duration": "5s", "backoff_factor": 3, "backoff_max_duration": "45s"}
+# What the cluster knows and a run need not say: where things are, and what they ask for. All of it may be missing.
+PLACES = ("BAKEOFF_TRACKING_URI", "BAKEOFF_DATA_REMOTE", "BAKEOFF_MLFLOW_UI", "BAKEOFF_KFP_UI")
+OBJECT_STORE = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL")
+MLFLOW = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+
+
+def _task(task: dsl.PipelineTask, cpu: str, memory: str, secret: str = "bakeoff-mlflow", keys=MLFLOW):
+    """What every pod gets: room on a laptop's cluster, its places and its secrets."""
+    task.set_cpu_request("200m").set_cpu_limit(cpu).set_memory_request("512Mi").set_memory_limit(memory)
+    kubernetes.use_config_map_as_env(task, "bakeoff", {name: name for name in PLACES}, optional=True)
+    kubernetes.use_secret_as_env(task, secret, {key: key for key in keys}, optional=True)
+    # All but `fetch` write to MLflow, or read what others wrote there: a cache hit would skip it.
+    return task.set_caching_options(False)
 
 
 @dsl.pipeline(name="retrain", description="Train on all months before the chosen one; promote if the gate passes.")
-def retrain(month: str = "2013-05", settings: dict = {}):  # noqa: B006 - KFP reads the default, nothing changes it
+def retrain(
+    month: str = "2013-05",
+    dataset: str = "flights",
+    data_repo: str = "",
+    data_rev: str = "",
+    data_remote: str = "",
+    settings: dict = {},  # noqa: B006 - KFP reads the default, nothing changes it
+):
     """Retrain once.
 
     Args:
         month: the month that has just arrived.
+        dataset: the data set that it is a window of.
+        data_repo: git repository of the data's versions, as DVC keeps them; empty: the one in the image.
+        data_rev: its revision; empty: the latest, which only the image's own repository may be asked for.
+        data_remote: DVC remote that holds the data; empty: the cluster's own, or else the repository's.
         settings: any other field of `shared.config.RetrainConfig`.
     """
-    # No step is cached: ingest looks at the world outside, and the others write to MLflow, which a hit would skip.
-    ingested = components.ingest(month=month, settings=settings, run=dsl.PIPELINE_JOB_ID_PLACEHOLDER)
-    ingested.set_caching_options(False).set_retry(**RETRY)
+    places = {"data_repo": data_repo, "data_rev": data_rev, "data_remote": data_remote}
+    fetched = _task(components.fetch(month=month, dataset=dataset, **places), "1", "1Gi", "bakeoff-data", OBJECT_STORE)
+    # The data version is among its inputs, or in its image: a hit is never stale.
+    fetched.set_caching_options(True).set_retry(**RETRY)
 
-    validated = components.validate(data=ingested.outputs["data"]).set_caching_options(False)
+    ingested = _task(
+        components.ingest(
+            month=month,
+            dataset=dataset,
+            settings=settings,
+            run=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
+            data=fetched.outputs["data"],
+        ),
+        *("1", "1Gi"),
+    ).set_retry(**RETRY)
+
+    validated = _task(components.validate(data=fetched.outputs["data"], opened=ingested.outputs["opened"]), "1", "1Gi")
     data = validated.outputs["validated"]
 
     with dsl.ParallelFor(validated.outputs["Output"], name="each-candidate") as candidate:
-        trained = components.train(candidate=candidate, data=data).set_caching_options(False).set_retry(**RETRY)
+        trained = _task(components.train(candidate=candidate, data=data), "2", "2Gi").set_retry(**RETRY)
 
-    selected = components.select(trained=dsl.Collected(trained.outputs["Output"])).set_caching_options(False)
-    judged = components.evaluate(challenger=selected.output, data=data).set_caching_options(False).set_retry(**RETRY)
+    selected = _task(components.select(trained=dsl.Collected(trained.outputs["Output"])), "1", "1Gi")
+    judged = _task(components.evaluate(challenger=selected.output, data=data), "1", "2Gi").set_retry(**RETRY)
 
     with dsl.If(judged.outputs["Output"] == True, name="gate-passed"):  # noqa: E712 - compiled, not evaluated
-        registered = components.register(verdict=judged.outputs["verdict"], data=data)
-        registered.set_caching_options(False).set_retry(**RETRY)
+        _task(components.register(verdict=judged.outputs["verdict"], data=data), "1", "2Gi").set_retry(**RETRY)
+
+
+def arguments(config: dict) -> dict:
+    """A retraining's config (`RetrainConfig.json_dict`) as arguments of the pipeline."""
+    own = {name: config[name] for name in retrain.component_spec.inputs if name in config}
+    return {**own, "settings": {name: value for name, value in config.items() if name not in own}}
 
 
 if __name__ == "__main__":

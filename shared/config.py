@@ -151,6 +151,8 @@ class RetrainConfig(StoreConfig):
     #: Repository that holds the data, as DVC knows it, and the revision to read (None: the work tree).
     data_repo: str = Field(default_factory=lambda: os.environ.get("BAKEOFF_DATA_REPO", str(ROOT)))
     data_rev: str | None = None
+    #: A DVC remote to fetch from instead of that repository's own, such as `s3://bucket/prefix`.
+    data_remote: str | None = Field(default_factory=lambda: os.environ.get("BAKEOFF_DATA_REMOTE"))
     #: A file to which every step appends what it does, one JSON object a line; None: nobody listens.
     events: Path | None = None
     #: Chosen by whoever asks for the retraining, to find its outcome again.

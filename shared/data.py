@@ -45,7 +45,7 @@ def fetch_window(config: RetrainConfig, out: Path, months: list[str] | None = No
     make_folder(out, empty=True)
     months = months or [*config.train_months, config.month]
     try:
-        dvc = DVCFileSystem(config.data_repo, rev=config.data_rev)
+        dvc = DVCFileSystem(config.data_repo, rev=config.data_rev, **_remote(config.data_remote))
         version = str(dvc.info(config.spec.folder)["dvc_info"]["md5"])
         files = {month: _fetch(dvc, config.spec.path(month), out / f"{month}.parquet") for month in months}
     except (DvcException, FileNotFoundError, KeyError) as error:
@@ -54,13 +54,32 @@ def fetch_window(config: RetrainConfig, out: Path, months: list[str] | None = No
             where=f"{config.data_repo}/{config.spec.folder}",
             fix="run `./bakeoff data build`",
         ) from error
-    except OSError as error:  # such as a full disk
-        raise StorageError(
+    except OSError as error:
+        if error.errno is None:  # an object store's refusal, which has no number
+            raise _unfetched(config, error) from error
+        raise StorageError(  # such as a full disk
             f"the data cannot be copied: {error.strerror}", where=str(out), fix="free space there, then run again"
         ) from error
+    except DataError:
+        raise
+    except Exception as error:  # each kind of remote has a client with errors of its own
+        raise _unfetched(config, error.__cause__ or error) from error
     revision = _code_revision(dvc)
     log.info("ingested %d %ss up to %s, data version %s", len(months), config.spec.window_is, months[-1], version)
     return version, files, revision
+
+
+def _remote(url: str | None) -> dict[str, Any]:
+    """How DVC is told of a remote that the repository's own configuration does not know."""
+    return {"remote": "elsewhere", "config": {"remote": {"elsewhere": {"url": url}}}} if url else {}
+
+
+def _unfetched(config: RetrainConfig, cause: BaseException) -> DataError:
+    return DataError(
+        f"DVC cannot fetch the data: {type(cause).__name__}: {cause}",
+        where=config.data_remote or config.data_repo,
+        fix="see that the remote is in reach, holds this version, and that its credentials are right",
+    )
 
 
 def _fetch(dvc: object, path: str, copy: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,14 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 
+#: The listener of steps that are not told of one.
+LISTENER = "BAKEOFF_EVENTS"
+
+
 def tell(listener: Path | str | None, **event: Any) -> None:
     """Append an event, stamped with the time (seconds since 1970), in one write: processes may share the file."""
-    if listener is None:
+    listener = listener or os.environ.get(LISTENER)
+    if not listener:
         return
     try:
         with Path(listener).open("a") as stream:

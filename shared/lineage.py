@@ -162,7 +162,9 @@ def reproduce(config: StoreConfig, number: int, folder: Path, data_repo: str | N
     """
     origin = lineage(config, number)
     repo = data_repo or str(origin.config["data_repo"])
+    # A remote elsewhere need not be in reach from here.
     here = {"data_repo": repo if Path(repo).exists() else str(ROOT), "state": str(folder), "events": None}
+    here["data_remote"] = None
     again = parse_config({**origin.config, **here})
     client = connect(config)
     trained = Trained.model_validate_json(client.get_run(origin.candidate_run).data.tags[RESULT])

@@ -52,6 +52,18 @@ class Report(Record):
     psi: dict[str, float]  # feature -> PSI of the holdout against the training months
 
 
+class Fetched(Record):
+    """The files of a window, as an orchestrator that caches its own steps may keep and reuse them."""
+
+    #: DVC's checksum of the whole data set, and of each month that is used.
+    data_version: str
+    files: dict[str, str]
+    #: Of the code (`shared.data.fetch_window`).
+    revision: str
+    #: Folder with one parquet file a month.
+    data: Path
+
+
 class Window(Record):
     """One retraining's data and identity: every later step starts from it."""
 

@@ -2,6 +2,8 @@
 
     ingest -> validate -> train (once for each candidate) -> select -> evaluate -> [gate passed] register
 
+An orchestrator that caches steps may split `fetch`, which depends on nothing but the version of the data, off `ingest`.
+
 Each step takes and returns small records (`shared.records`); given as plain JSON dictionaries, as they come out of
 XCom or a KFP parameter, they are checked and rebuilt. A step that is called again finds its earlier result. The heavy
 libraries are imported inside the steps, so that an orchestrator can parse its graph without them.
@@ -22,7 +24,7 @@ from pydantic import Field, ValidationError, validate_call
 from shared import events
 from shared.config import Candidate, RetrainConfig, config_error
 from shared.errors import BakeoffError, RegistryError
-from shared.records import Outcome, Trained, Verdict, Window
+from shared.records import Fetched, Outcome, Trained, Verdict, Window
 
 RunId = Annotated[str, Field(min_length=1)]
 P = ParamSpec("P")
@@ -69,12 +71,34 @@ def _field(record: Any, name: str) -> Any:
 
 
 @_step
+def fetch(config: RetrainConfig, out: Path) -> Fetched:
+    """Fetch the months of the window by data version, and nothing else: the same version gives the same files.
+
+    Args:
+        config: names the month and the data.
+        out: folder for the files.
+
+    Raises:
+        DataError, StorageError
+    """
+    return _fetch(config, out)
+
+
+def _fetch(config: RetrainConfig, out: Path) -> Fetched:
+    from shared import data
+
+    version, files, revision = data.fetch_window(config, out)
+    return Fetched(data_version=version, files=files, revision=revision, data=out)
+
+
+@_step
 def ingest(
     config: RetrainConfig,
     orchestrator: str,
     orchestrator_run: RunId,
     out: Path | None = None,
     orchestrator_url: str | None = None,
+    fetched: Fetched | None = None,
 ) -> Window:
     """Open the MLflow run and fetch the months of the window by data version.
 
@@ -84,25 +108,27 @@ def ingest(
         orchestrator_run: that tool's own id of the run, equal in every retry.
         out: folder for the files; by default one of this run's own below `config.work_dir`.
         orchestrator_url: the page of that run in the tool; MLflow's run page then links to it.
+        fetched: what `fetch` has returned, where that was a step of its own; else the months are fetched now.
 
     Raises:
         DataError, StorageError, TrackingError
         RegistryError: the champion has been trained on this month, or the run id belongs to another retraining.
     """
-    from shared import data, registry, tracking
+    from shared import registry, tracking
 
     run_id = tracking.open_run(config, orchestrator, orchestrator_run, orchestrator_url)
     try:
         registry.fair_champion(config)
         folder = out or config.work_dir / run_id / "ingested"
-        version, files, revision = data.fetch_window(config, folder)
-        page = tracking.describe_run(config, run_id, version, revision)
+        got = fetched or _fetch(config, folder)
+        page = tracking.describe_run(config, run_id, got.data_version, got.revision)
     except (Exception, KeyboardInterrupt) as error:
         tracking.fail_run(config, run_id, "ingest", str(error))
         raise
     if page:
         log.info("MLflow shows this retraining at %s", page)
-    return Window(config=config, run_id=run_id, data_version=version, files=files, data=folder, run_url=page)
+    same = got.model_dump(include={"data_version", "files", "data"})
+    return Window(config=config, run_id=run_id, run_url=page, **same)
 
 
 @_step

@@ -35,7 +35,7 @@ SILENCE_S = 180.0
 #: Ctrl-C waits for no slow server.
 CANCEL_S = 4.0
 #: What is the server's own affair, and not sent: its places.
-_PLACES = ("state", "tracking_uri", "artifact_location", "events", "data_repo")
+_PLACES = ("state", "tracking_uri", "artifact_location", "events", "data_repo", "data_remote")
 
 #: Stands for a run whose id is not known yet.
 STARTING = "being started"

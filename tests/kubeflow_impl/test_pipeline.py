@@ -1,43 +1,78 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import yaml
 from google.protobuf import json_format
 from kfp import compiler, local
-from kfp.dsl import Dataset
+from kfp.dsl import Artifact, Dataset
+from kfp.kubernetes import kubernetes_executor_config_pb2
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from kubeflow_impl import components
-from kubeflow_impl.pipeline import retrain
+from kubeflow_impl.pipeline import arguments, retrain
 from shared import registry
 from shared.records import Trained
+
+#: What is uploaded, as a file that is reviewed: `make ir` writes it anew.
+GOLDEN = Path(__file__).with_name("retrain.yaml")
+STEPS = ("fetch", "ingest", "validate", "train", "select", "evaluate", "register")
 
 
 @pytest.fixture
 def run_locally(tmp_path):
     """Run the whole pipeline as `kfp.local` does: every component in a process of its own."""
-    local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(tmp_path / "kfp"), raise_on_error=True)
 
-    def run(config):
-        settings = config.json_dict()
-        return retrain(month=settings.pop("month"), settings=settings)
+    def run(config, **options):
+        root = str(tmp_path / "kfp")
+        local.init(local.SubprocessRunner(use_venv=False), pipeline_root=root, raise_on_error=True, **options)
+        return retrain(**arguments(config.json_dict()))
 
     return run
 
 
 @pytest.fixture(scope="module")
-def spec(tmp_path_factory):
-    """The compiled pipeline, read into the type that the backend reads: unknown or mistyped fields would fail."""
+def compiled(tmp_path_factory):
     path = tmp_path_factory.mktemp("ir") / "retrain.yaml"
     compiler.Compiler().compile(retrain, str(path))
-    return json_format.ParseDict(yaml.safe_load(path.read_text()), pipeline_spec_pb2.PipelineSpec())
+    return path.read_text()
+
+
+@pytest.fixture(scope="module")
+def spec(compiled):
+    """The compiled pipeline, read into the type that the backend reads: unknown or mistyped fields would fail."""
+    pipeline, _ = yaml.safe_load_all(compiled)
+    return json_format.ParseDict(pipeline, pipeline_spec_pb2.PipelineSpec())
+
+
+@pytest.fixture(scope="module")
+def pods(compiled):
+    """What the pods of each component are told by `kfp-kubernetes`, in the type that the backend reads."""
+    _, platform = yaml.safe_load_all(compiled)
+    spec = json_format.ParseDict(platform, pipeline_spec_pb2.PlatformSpec())
+    executors = json_format.MessageToDict(spec.platforms["kubernetes"].deployment_spec)["executors"]
+    config = kubernetes_executor_config_pb2.KubernetesExecutorConfig
+    return {name.removeprefix("exec-"): json_format.ParseDict(each, config()) for name, each in executors.items()}
+
+
+@pytest.fixture(scope="module")
+def tasks(spec):
+    inner = (component.dag.tasks for component in spec.components.values() if component.HasField("dag"))
+    found = {name: task for dag in [spec.root.dag.tasks, *inner] for name, task in dag.items()}
+    return {name: found[name] for name in STEPS}
+
+
+def test_what_is_uploaded_is_what_was_reviewed(compiled):
+    assert compiled == GOLDEN.read_text(), "see the difference by `make ir && git diff`, and commit it if it is meant"
 
 
 def test_the_compiled_graph_is_the_pipeline(spec):
     tasks = spec.root.dag.tasks
     assert {name: sorted(task.dependent_tasks) for name, task in tasks.items()} == {
-        "ingest": [],
-        "validate": ["ingest"],
+        "fetch": [],
+        "ingest": ["fetch"],
+        "validate": ["fetch", "ingest"],
         "for-loop-1": ["validate"],
         "select": ["for-loop-1"],
         "evaluate": ["select", "validate"],
@@ -51,7 +86,7 @@ def test_the_compiled_graph_is_the_pipeline(spec):
 def test_parameters_and_artifacts_are_typed(spec):
     inputs = spec.root.input_definitions.parameters
     number = pipeline_spec_pb2.ParameterType
-    assert inputs["month"].parameter_type == number.STRING
+    assert {inputs[name].parameter_type for name in ("month", "dataset", "data_rev")} == {number.STRING}
     assert inputs["settings"].parameter_type == number.STRUCT
     validate = spec.components["comp-validate"]
     assert validate.input_definitions.artifacts["data"].artifact_type.schema_title == "system.Dataset"
@@ -63,34 +98,50 @@ def test_parameters_and_artifacts_are_typed(spec):
 
 def test_every_component_runs_in_our_image_and_installs_nothing(spec):
     executors = json_format.MessageToDict(spec.deployment_spec)["executors"]
-    assert len(executors) == 6
+    assert {name.removeprefix("exec-") for name in executors} == set(STEPS)
     for executor in executors.values():
-        assert executor["container"]["image"] == components.IMAGE
+        container = executor["container"]
+        assert container["image"] == components.IMAGE
         assert not components.IMAGE.endswith(":latest")  # Kind would try to pull it
-        assert "pip install" not in " ".join(executor["container"]["command"])
+        assert "pip install" not in " ".join(container["command"])
+        room = container["resources"]
+        assert 0 < room["cpuRequest"] <= room["cpuLimit"] <= 2
+        assert 0 < room["memoryRequest"] <= room["memoryLimit"] <= 2 * 1024**3 / 1e9
 
 
-def test_no_step_is_cached_and_those_that_write_to_mlflow_are_retried(spec):
-    tasks = dict(spec.root.dag.tasks)
-    tasks |= spec.components["comp-for-loop-1"].dag.tasks
-    tasks |= spec.components["comp-condition-2"].dag.tasks
-    for name in ("ingest", "validate", "train", "select", "evaluate", "register"):
-        assert not tasks[name].caching_options.enable_cache
-    assert {name for name, task in tasks.items() if task.retry_policy.max_retry_count} == {
-        "ingest",
-        "train",
-        "evaluate",
-        "register",
-    }
+def test_only_what_depends_on_the_data_version_alone_is_cached(tasks):
+    assert [name for name, task in tasks.items() if task.caching_options.enable_cache] == ["fetch"]
+    inputs = tasks["fetch"].inputs
+    assert set(inputs.parameters) == {"month", "dataset", "data_repo", "data_rev", "data_remote"}
+    assert not inputs.artifacts
+
+
+def test_what_touches_a_server_is_tried_again(tasks):
+    tried = {name for name, task in tasks.items() if task.retry_policy.max_retry_count == 3}
+    assert tried == {"fetch", "ingest", "train", "evaluate", "register"}
+
+
+def test_pods_get_their_places_and_only_the_secrets_that_they_need(pods):
+    for name, pod in pods.items():
+        [places], [secret] = pod.config_map_as_env, pod.secret_as_env
+        assert (places.config_map_name, places.optional, secret.optional) == ("bakeoff", True, True)
+        assert secret.secret_name == ("bakeoff-data" if name == "fetch" else "bakeoff-mlflow")
+    assert set(pods) == set(STEPS)
 
 
 def test_components_are_plain_functions_underneath(make_config, tmp_path):
     """`.python_func` is the undecorated function: the quickest way to test one component."""
-    settings = make_config("2013-03").json_dict()
-    data, validated = (Dataset(uri=str(tmp_path / name)) for name in ("data", "validated"))
-    components.ingest.python_func(settings.pop("month"), settings, "run-1", data)
+    given = arguments(make_config("2013-03").json_dict())
+    settings = given.pop("settings")
+    data, opened, validated = (
+        kind(uri=str(tmp_path / name))
+        for kind, name in ((Dataset, "data"), (Artifact, "opened"), (Dataset, "validated"))
+    )
+    components.fetch.python_func(**{"data_rev": "", "data_remote": "", **given}, data=data)
     assert data.metadata["data_version"].endswith(".dir")
-    candidates = components.validate.python_func(data, validated)
+    components.ingest.python_func("2013-03", "flights", settings, "run-1", data, opened)
+    assert opened.metadata["window"]["files"] == data.metadata["files"]
+    candidates = components.validate.python_func(data, opened, validated)
     assert [each["name"] for each in candidates] == ["logistic_regression", "hist_gradient_boosting"]
     assert validated.metadata["psi"]["temp"] > 0.25
 
@@ -101,15 +152,22 @@ def test_components_are_plain_functions_underneath(make_config, tmp_path):
     assert components.select.python_func([trained("a", 0.5), trained("b", 0.4)])["candidate"] == "b"
 
 
+def test_a_cache_is_not_asked_about_data_that_may_change_elsewhere(tmp_path):
+    with pytest.raises(ValueError, match="name its data_rev too"):
+        components.fetch.python_func("2013-03", "flights", "https://example.org/data", "", "", Dataset())
+
+
 def test_a_local_run_promotes_then_rejects(make_config, run_locally, tmp_path):
     config = make_config("2013-03")
-    run_locally(config)
+    run_locally(config, enable_caching=True)
     outcome = registry.outcome(config)
     assert (outcome.orchestrator, outcome.version) == ("kubeflow", 1)
     assert list((tmp_path / "kfp").glob("*/register/executor_output.json"))
 
     again = make_config("2013-03", request_id="again")
-    run_locally(again)
+    run_locally(again, enable_caching=True)
+    ran = {name: len(list((tmp_path / "kfp").glob(f"*/{name}/executor_output.json"))) for name in STEPS[:3]}
+    assert ran == {"fetch": 1, "ingest": 2, "validate": 2}  # the data came out of the cache, and nothing else did
     assert registry.outcome(again).promoted is False
     assert registry.champion(again) == 1
     assert len(list((tmp_path / "kfp").glob("*/register"))) == 1  # the second run skipped it

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import shutil
+
 import pytest
+from dvc.repo import Repo
 
 from shared.data import fetch_window, load, load_holdout
 from shared.datasets.flights import DATASET as FLIGHTS
@@ -86,3 +89,24 @@ def test_training_and_gate_read_the_holdout_in_the_same_order(small_repo):
 def test_an_image_says_which_revision_it_holds(make_config, tmp_path, monkeypatch):
     monkeypatch.setenv("BAKEOFF_REVISION", "0123abc")
     assert fetch_window(make_config(), tmp_path / "out")[2] == "0123abc"
+
+
+def test_the_data_may_come_from_a_remote_that_the_repository_does_not_know(make_config, small_repo, tmp_path):
+    remote = tmp_path / "remote"
+    repo = Repo(str(small_repo), config={"core": {"remote": "there"}, "remote": {"there": {"url": str(remote)}}})
+    repo.push()
+    repo.close()
+    version, files, _ = fetch_window(make_config(), tmp_path / "out")
+    for local in (small_repo / FLIGHTS.folder, small_repo / ".dvc" / "cache"):
+        shutil.rmtree(local)
+    config = make_config(data_remote=str(remote))
+    assert fetch_window(config, tmp_path / "again")[:2] == (version, files)
+    with pytest.raises(DataError, match="DVC has no data"):
+        fetch_window(make_config(), tmp_path / "out")
+
+
+def test_a_remote_that_is_not_there_is_told(make_config, small_repo, tmp_path):
+    for local in (small_repo / FLIGHTS.folder, small_repo / ".dvc" / "cache"):
+        shutil.rmtree(local)
+    with pytest.raises(DataError, match="DVC cannot fetch the data: FileNotFoundError"):
+        fetch_window(make_config(data_remote=str(tmp_path / "nowhere")), tmp_path / "out")

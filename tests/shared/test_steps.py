@@ -36,6 +36,22 @@ def test_the_steps_take_what_tools_pass_between_tasks(make_config):
     assert told(config)[-1] == ("register", "", "finished")
 
 
+def test_a_fetch_of_its_own_is_the_same_as_one_within_ingest(make_config, tmp_path):
+    config = make_config()
+    fetched = through_json(steps.fetch(through_json(config), tmp_path / "fetched"))
+    apart = steps.ingest(config, "plain", "run-1", fetched=fetched)
+    within = steps.ingest(make_config(request_id="other"), "plain", "run-2")
+    assert (apart.data_version, apart.files) == (within.data_version, within.files)
+    assert apart.data == tmp_path / "fetched"
+    assert told(config)[:3] == [("fetch", "", "started"), ("fetch", "", "finished"), ("ingest", "", "started")]
+
+
+def test_a_step_that_is_told_of_no_listener_tells_the_environments(make_config, tmp_path, monkeypatch):
+    monkeypatch.setenv(events.LISTENER, str(tmp_path / "listener"))
+    steps.fetch(make_config(events=None), tmp_path / "fetched")
+    assert [each["state"] for each in events.read(tmp_path / "listener")] == ["started", "finished"]
+
+
 def test_select_takes_the_lowest_log_loss_whatever_the_order():
     def trained(name, loss):
         return Trained(candidate=name, run_id="", model_uri="", model_digest="", auc=0.7, log_loss=loss, base_rate=0.2)
