@@ -78,6 +78,8 @@ class Display:
             self._say(arm, f"{self._month}: {self._doing()}")
         else:
             self._running.pop((step, label), None)
+            if note := event.get("note"):
+                self.console.print(f"{arm:9} {step}: {escape(note)}", soft_wrap=True, highlight=False)
             if self._running:
                 self._lines[arm] = f"{self._month}: {self._doing()}"
 

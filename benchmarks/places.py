@@ -28,6 +28,7 @@ class Stack(StrEnum):
 
     EMBEDDED = "embedded"
     COMPOSE = "compose"
+    KIND = "kind"
 
 
 ARMS = tuple(ArmName)

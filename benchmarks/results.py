@@ -69,7 +69,7 @@ class ArmResult(_Figures):
 
     name: ArmName
     #: As processes of the harness, or on the tool's real servers, which are up before the clock starts.
-    stack: Literal["embedded", "compose"] = "embedded"
+    stack: Literal["embedded", "compose", "kind"] = "embedded"
     status: Status
     #: From starting the arm until its last retraining had ended.
     seconds: float

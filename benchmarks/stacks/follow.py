@@ -28,6 +28,8 @@ class Attempt:
     task: dict[str, Any] = field(default_factory=dict, compare=False)
     #: Why it failed, where the tool says so beside the state.
     error: str = ""
+    #: What else is worth knowing of how it ended, such as that its result comes from a cache.
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ class Follower:
                 self._ended.add(one.id)
                 time = one.ended or now
                 end = {"time": time, **who, "state": one.state, "seconds": time - self._started[one.id]}
-                found.append(end | ({"error": one.error or "the tool says failed"} if one.state == "failed" else {}))
+                failed = {"error": one.error or "the tool says failed"} if one.state == "failed" else {}
+                found.append(end | failed | ({"note": one.note} if one.note else {}))
         return sorted(found, key=lambda event: event["time"])
 
 
