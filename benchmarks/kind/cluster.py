@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 
@@ -24,6 +25,11 @@ def exists(target: Target) -> bool:
         StackError: there is no kind, or no engine that answers.
     """
     return target.kind in tools.kind("get", "clusters").split()
+
+
+def is_there(target: Target) -> bool:
+    """The same, but without kind there is none."""
+    return shutil.which("kind") is not None and exists(target)
 
 
 def is_running(target: Target) -> bool:

@@ -18,7 +18,7 @@ from benchmarks.stacks.engine import StackError
 MIN_CPUS, GOOD_CPUS = 3, 4
 MIN_GIB, GOOD_GIB = 6, 8
 MIN_DISK_GIB = 25
-#: Pods of a dozen watch files; where the kernel allows few watches, they end with "too many open files".
+#: A dozen pods watch files; many kernels allow 128 instances to a user.
 INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 MIN_INOTIFY = 256
 _DESKTOP = " (Docker Desktop: Settings, Resources)"
@@ -92,13 +92,13 @@ def _engine() -> Iterator[Check]:
 
 
 def inotify(path: Path) -> Check:
-    """May enough processes watch files?"""
+    """May enough processes watch files? Not a failure: it depends on what else runs on this kernel."""
     try:
         allowed = int(path.read_text())
     except (OSError, ValueError):
         return Check("inotify", True, "not known")
-    fix = "`sudo sysctl fs.inotify.max_user_instances=512`"
-    return Check("inotify", allowed >= MIN_INOTIFY, f"{allowed} instances a user; {MIN_INOTIFY} are needed", fix)
+    few = "; if pods end with `too many open files`: `sudo sysctl fs.inotify.max_user_instances=512`"
+    return Check("inotify", True, f"{allowed} instances a user" + few * (allowed < MIN_INOTIFY))
 
 
 def _git() -> Check:

@@ -1,6 +1,6 @@
 """The images that the cluster needs: ours, built and loaded; the others, loaded where this machine can get them.
 
-    python -m benchmarks.kind.images        # prints kind/images.txt anew, out of the rendered manifests
+python -m benchmarks.kind.images        # prints kind/images.txt anew, out of the rendered manifests
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def upstream(tell: Callable[[str], None]) -> list[str]:
     """Every image of others that the cluster needs, as the manifests themselves name them."""
     folders = (settings.CLUSTER_SCOPED, settings.KFP)
     rendered = [each for folder in folders for each in manifests.documents(manifests.kfp(folder, tell))]
-    return manifests.images(rendered) + [_postgres()]
+    return [*manifests.images(rendered), _postgres()]
 
 
 def _postgres() -> str:

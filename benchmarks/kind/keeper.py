@@ -65,7 +65,8 @@ def keep(commands: list[list[str]], give_up_s: float = GIVE_UP_S) -> int:
     try:
         while True:
             now = time.monotonic()
-            if any([each.look(now) for each in kept]):
+            lasting = [each.look(now) for each in kept]  # all are looked at
+            if any(lasting):
                 good = now
             if now - good > give_up_s:
                 print(f"no forward has lasted for {give_up_s:.0f} s: giving up", flush=True)

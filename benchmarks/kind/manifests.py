@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def images(objects: list[dict[str, Any]]) -> list[str]:
                 if re.fullmatch(r"V2_(DRIVER|LAUNCHER)_IMAGE", variable["name"]) and variable.get("value"):
                     found.add(variable["value"])
             arguments = [*(container.get("command") or []), *(container.get("args") or [])]
-            found.update(after for name, after in zip(arguments, arguments[1:], strict=False) if name == "--executor-image")
+            found.update(after for name, after in pairwise(arguments) if name == "--executor-image")
     return sorted(found)
 
 

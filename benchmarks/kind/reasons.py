@@ -23,7 +23,8 @@ _RUNS = ("workflows.argoproj.io/workflow", "pipeline/runid")
 _PULL_CAUSES = (
     (r"never|not present with pull policy of never", "node has no such image, and must not pull it"),
     (r"no match for platform|no matching manifest", "there is none for this processor"),
-    (r"not found|manifest unknown|repository does not exist|pull access denied", "node has no such image, nor has the registry"),
+    (r"not found|manifest unknown|repository does not exist|pull access denied",
+     "node has no such image, nor has the registry"),
     (r"unauthorized|authentication required|denied|forbidden", "the registry wants a login"),
     (r"toomanyrequests|rate limit", "the registry refuses more pulls for now"),
     (r"no such host|dial tcp|i/o timeout|timeout|connection refused|network is unreachable|deadline exceeded",
@@ -72,9 +73,7 @@ def of_pods(
     return found
 
 
-def of_pod(
-    pod: dict[str, Any], events: list[dict[str, Any]], now: datetime, log: Log | None = None
-) -> Reason | None:
+def of_pod(pod: dict[str, Any], events: list[dict[str, Any]], now: datetime, log: Log | None = None) -> Reason | None:
     """What one pod lacks; None when it is ready or has done its work."""
     name, status = pod["metadata"]["name"], pod.get("status") or {}
     if status.get("phase") == "Succeeded" or _condition(status, "Ready").get("status") == "True":

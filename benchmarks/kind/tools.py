@@ -99,7 +99,7 @@ class Kubectl:
             StackError: as `run`.
         """
         told = json.loads(self.run("get", *arguments, "--ignore-not-found", "--output", "json") or '{"items": []}')
-        items: list[dict[str, Any]] = told["items"] if "items" in told else [told]
+        items: list[dict[str, Any]] = told.get("items", [told])
         return items
 
 

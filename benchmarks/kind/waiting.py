@@ -29,7 +29,7 @@ class Patience:
             now: seconds on any clock.
         """
         held = {(each.name, each.hopeless_after_s): each for each in found if each.hopeless_after_s is not None}
-        self._since = {key: self._since.get(key, now) for key in held}  # type: ignore[misc]
+        self._since = {key: self._since.get(key, now) for key in held}
         over = [key for key, since in self._since.items() if now - since >= key[1]]
         return held[over[0]] if over else None
 
