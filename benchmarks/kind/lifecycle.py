@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -146,20 +147,25 @@ def _has_foreign_kfp(kubectl: Kubectl) -> bool:
 
 
 def _install_kfp(kubectl: Kubectl, tell: Callable[[str], None]) -> None:
-    """First what is of the whole cluster, then, when its definitions are established, KFP itself.
+    scoped, kfp = manifests.kfp(settings.CLUSTER_SCOPED, tell), manifests.kfp(settings.KFP, tell)
+    for what, arguments, timeout_s in steps(scoped, manifests.definitions(manifests.documents(scoped)), kfp):
+        tell(what)
+        kubectl.run(*arguments, timeout_s=timeout_s)
 
-    Raises:
-        StackError: a step failed.
+
+def steps(scoped: Path, definitions: list[str], kfp: Path) -> list[tuple[str, list[str], float]]:
+    """KFP's installation: first what is of the whole cluster, then, when its definitions are established, KFP itself.
+
+    Returns:
+        For each step what it does, kubectl's arguments, and how many seconds it may take.
     """
-    scoped = manifests.kfp(settings.CLUSTER_SCOPED, tell)
-    tell("installing KFP's definitions and roles")
-    kubectl.run("apply", *_MANAGER, "--filename", str(scoped), timeout_s=APPLY_S)
-    names = [f"crd/{name}" for name in manifests.definitions(manifests.documents(scoped))]
-    waited = ("wait", "--for", "condition=established", f"--timeout={ESTABLISHED_S}s", *names)
-    kubectl.run(*waited, timeout_s=ESTABLISHED_S + 10)
-    kfp = manifests.kfp(settings.KFP, tell)
-    tell(f"installing KFP {settings.KFP_VERSION}")
-    kubectl.run("apply", *_MANAGER, "--filename", str(kfp), timeout_s=APPLY_S)
+    apply = ["apply", *_MANAGER, "--filename"]
+    wait = ["wait", "--for", "condition=established", f"--timeout={ESTABLISHED_S}s"]
+    return [
+        ("installing KFP's definitions and roles", [*apply, str(scoped)], APPLY_S),
+        ("waiting for KFP's definitions", [*wait, *(f"crd/{name}" for name in definitions)], ESTABLISHED_S + 10),
+        (f"installing KFP {settings.KFP_VERSION}", [*apply, str(kfp)], APPLY_S),
+    ]
 
 
 def _install_ours(target: Target, kubectl: Kubectl, mlflow: str, tell: Callable[[str], None]) -> None:

@@ -21,7 +21,7 @@ _CONFIG = ("CreateContainerConfigError", "CreateContainerError", "RunContainerEr
 #: Pods of pipeline runs: they come and go, and no install waits for them.
 _RUNS = ("workflows.argoproj.io/workflow", "pipeline/runid")
 _PULL_CAUSES = (
-    (r"never|not present with pull policy of never", "node has no such image, and must not pull it"),
+    (r"not present with pull policy of never", "node has no such image, and must not pull it"),
     (r"no match for platform|no matching manifest", "there is none for this processor"),
     (r"not found|manifest unknown|repository does not exist|pull access denied",
      "node has no such image, nor has the registry"),
@@ -85,7 +85,7 @@ def of_pod(pod: dict[str, Any], events: list[dict[str, Any]], now: datetime, log
     if scheduled.get("status") == "False":
         return _unscheduled(name, scheduled)
     for container in _containers(status):
-        reason = _of_container(name, container, log)
+        reason = _of_container(name, container, log, events)
         if reason:
             return reason
     waited = _age(pod, now)
@@ -116,14 +116,17 @@ def of_workloads(workloads: list[dict[str, Any]], named: set[str]) -> list[Reaso
     return found
 
 
-def _of_container(pod: str, container: dict[str, Any], log: Log | None) -> Reason | None:
+def _of_container(
+    pod: str, container: dict[str, Any], log: Log | None, events: list[dict[str, Any]]
+) -> Reason | None:
     state = container.get("state") or {}
     waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
     last = (container.get("lastState") or {}).get("terminated") or {}
     why, message = waiting.get("reason", ""), waiting.get("message", "")
     image = container.get("image", "")
     if why in _IMAGE:
-        return _image(pod, why, message, image)
+        told = [str(each.get("message", "")) for each in events if each.get("type") == "Warning"]
+        return _image(pod, why, " ".join([message, *told]), image)
     if why in _CONFIG:
         return Reason(pod, f"{why}: {_short(message)}", CONFIG_S, "`./bakeoff up kubeflow` makes what it refers to")
     gone = ended or (last if why == "CrashLoopBackOff" else {})
@@ -142,9 +145,7 @@ def _of_container(pod: str, container: dict[str, Any], log: Log | None) -> Reaso
 
 
 def _image(pod: str, why: str, message: str, image: str) -> Reason:
-    if why == "ErrImageNeverPull":
-        message = f"never {message}"
-    # The last of the causes that containerd nests is the one that counts: it names the registry's answer.
+    # While the kubelet backs off, only the event of the last pull tells what the registry has answered.
     cause = next((told for pattern, told in _PULL_CAUSES if re.search(pattern, message, re.I)), _short(message))
     what = f"{why}: image {image} cannot be pulled" + (f" ({cause})" if cause else "")
     fix = (
