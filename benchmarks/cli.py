@@ -14,7 +14,10 @@ from typer.core import TyperGroup
 
 from benchmarks import core_cost, dataset, environments, locks, model_cli, results, scale, scale_data, stack_cli
 from benchmarks import demo as main_job
+from benchmarks.arms import Arm
 from benchmarks.display import Display
+from benchmarks.kubeflow import docker_arm, docker_cli
+from benchmarks.kubeflow.docker_arm import Runner
 from benchmarks.places import ARMS, ENVIRONMENT, RESULTS, ROOT, STATE, ArmName, Stack
 from benchmarks.retraining import make_configs, run
 from benchmarks.screenshots import cli as screenshots_cli
@@ -109,12 +112,21 @@ def retrain(
     stack: Annotated[
         Stack, typer.Option(help="Embedded, or on the tool's real servers, which `./bakeoff up` has started.")
     ] = Stack.EMBEDDED,
+    runner: Annotated[
+        Runner,
+        typer.Option(help="How embedded Kubeflow runs a component: as a process, or in a container of an image."),
+    ] = Runner.SUBPROCESS,
+    mount_code: Annotated[
+        bool,
+        typer.Option("--mount-code", help="With containers: this checkout's code over the image's; builds nothing."),
+    ] = False,
     env_file: model_cli.EnvFile = None,
     json: Json = False,
     state: State = None,
     port: Port = 0,
 ) -> None:
     """Run one retraining on one arm, in that arm's lasting tracking store."""
+    in_containers = docker_arm.check(on, stack, runner, mount_code=mount_code)
     servers = None
     if stack is Stack.COMPOSE:
         if tracking_uri or port:
@@ -125,11 +137,15 @@ def retrain(
     server = {"tracking_uri": tracking_uri, "artifact_location": None} if tracking_uri else {}
     if servers:
         server["data_rev"] = data_version()
+    if in_containers:
+        server |= docker_arm.places()
     folder = (state or STATE) / (f"{on}-compose" if servers else on)
     [config] = make_configs([month], folder, {"dataset": of, **server})
     dataset.ensure()
     with Display(err, [on]) as display:
-        arm = make_stack_arm(folder, servers) if servers else None
+        arm: Arm | None = make_stack_arm(folder, servers) if servers else None
+        if in_containers:
+            arm = docker_arm.make(config, env_file, lambda line: display.begin(on, line), mount_code=mount_code)
         result = run(on, [config], display, port=port, arm=arm)
     [done] = result.retrainings
     if json:
@@ -200,7 +216,7 @@ def setup(
     dataset.ensure()
 
 
-for _command in (*model_cli.COMMANDS, *stack_cli.COMMANDS, *screenshots_cli.COMMANDS):
+for _command in (*model_cli.COMMANDS, *stack_cli.COMMANDS, *docker_cli.COMMANDS, *screenshots_cli.COMMANDS):
     app.command()(_command)
 
 
@@ -262,6 +278,7 @@ def bench_scale(
 
 
 bench_app.command("stacks")(stack_cli.bench_stacks)
+bench_app.command("kubeflow")(docker_cli.bench_kubeflow)
 
 
 @data_app.command("build")

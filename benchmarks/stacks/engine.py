@@ -265,29 +265,38 @@ class Compose:
         Returns:
             Its exit code.
         """
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("w") as stream:
-            child = subprocess.Popen(
-                self.command(*arguments),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env=self.env,
-                cwd=ROOT,
-                start_new_session=True,  # Ctrl-C reaches it through us only, else compose prints in between
-                text=True,
-                errors="replace",
-            )
-            try:
-                assert child.stdout is not None
-                for line in child.stdout:
-                    plain = _ANSI.sub("", line)
-                    stream.write(plain)
-                    on_line(plain.rstrip())
-                return child.wait()
-            finally:
-                if child.poll() is None:
-                    processes.stop(child)  # type: ignore[arg-type]  # text or bytes is the same to it
+        return follow(self.command(*arguments), self.env, log, on_line)
+
+
+def follow(command: list[str], env: dict[str, str], log: Path, on_line: Callable[[str], None], cwd: Path = ROOT) -> int:
+    """Run a command to its end, with its output in a log and told line by line.
+
+    Returns:
+        Its exit code.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w") as stream:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=env,
+            cwd=cwd,
+            start_new_session=True,  # Ctrl-C reaches it through us only, else compose prints in between
+            text=True,
+            errors="replace",
+        )
+        try:
+            assert child.stdout is not None
+            for line in child.stdout:
+                plain = _ANSI.sub("", line)
+                stream.write(plain)
+                on_line(plain.rstrip())
+            return child.wait()
+        finally:
+            if child.poll() is None:
+                processes.stop(child)  # type: ignore[arg-type]  # text or bytes is the same to it
 
 
 def _call(
