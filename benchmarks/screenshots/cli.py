@@ -10,13 +10,13 @@ from typing import Annotated
 import typer
 
 from benchmarks.places import ROOT, child_env, python
-from benchmarks.stack_cli import DEFAULT, EnvFile, ToolName, err, out
+from benchmarks.stack_cli import DEFAULT, ComposeTool, EnvFile, err, out
 
 IMAGES = ROOT / "docs" / "images"
 
 
 def screenshots(
-    tool: Annotated[ToolName | None, typer.Argument(help="Whose UI; both by default.")] = None,
+    tool: Annotated[ComposeTool | None, typer.Argument(help="Whose UI; both by default.")] = None,
     env_file: EnvFile = DEFAULT,
     folder: Annotated[Path, typer.Option("--out", help="Where the pictures go.")] = IMAGES,
 ) -> None:
@@ -29,10 +29,10 @@ def screenshots(
     browser = places.browser()
     values = stack_env.read(env_file.absolute()).values
     sessions = []
-    if tool in (None, ToolName.PREFECT):
+    if tool in (None, ComposeTool.PREFECT):
         address = f"http://127.0.0.1:{values['PREFECT_PORT']}"
         sessions += plan.of_prefect(places.Prefect(address, values["PREFECT_AUTH_STRING"]))
-    if tool in (None, ToolName.AIRFLOW):
+    if tool in (None, ComposeTool.AIRFLOW):
         address = f"http://127.0.0.1:{values['AIRFLOW_PORT']}"
         sessions += plan.of_airflow(places.Airflow.login(address, values["AIRFLOW_ADMIN_PASSWORD"]))
     make_folder(folder)

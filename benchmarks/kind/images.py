@@ -1,0 +1,117 @@
+"""The images that the cluster needs: ours, built and loaded; the others, loaded where this machine can get them.
+
+python -m benchmarks.kind.images        # prints kind/images.txt anew, out of the rendered manifests
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import yaml
+
+from benchmarks.kind import cluster, manifests, settings
+from benchmarks.kind.settings import Target
+from benchmarks.places import ROOT
+from benchmarks.stacks import engine
+from benchmarks.stacks.engine import StackError
+
+LIST = settings.MANIFESTS / "images.txt"
+PULL_S = 900.0
+BUILD_S = 1800.0
+#: What MLflow's image is made of.
+_MLFLOW = (
+    *("compose/Dockerfile", "compose/Dockerfile.dockerignore", "compose/install.sh", "compose/compile_imported.py"),
+    *("locks/uv.txt", "locks/core.txt", "locks/core-servers.txt"),
+)
+
+
+def listed(path: Path = LIST) -> list[str]:
+    """The images of kind/images.txt."""
+    lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
+    return [line for line in lines if line]
+
+
+def upstream(tell: Callable[[str], None]) -> list[str]:
+    """Every image of others that the cluster needs, as the manifests themselves name them."""
+    folders = (settings.CLUSTER_SCOPED, settings.KFP)
+    rendered = [each for folder in folders for each in manifests.documents(manifests.kfp(folder, tell))]
+    return [*manifests.images(rendered), _postgres()]
+
+
+def _postgres() -> str:
+    objects = manifests.documents(settings.OURS / "postgres.yaml")
+    return next(image for image in manifests.images(objects) if image.startswith("postgres:"))
+
+
+def node_image() -> str:
+    """The image of the node, which kind pulls."""
+    config = yaml.safe_load(settings.CLUSTER_CONFIG.read_text())
+    return str(config["nodes"][0]["image"])
+
+
+def prefetch(target: Target, wanted: Iterable[str], tell: Callable[[str], None]) -> list[str]:
+    """Copy images to the node, pulling those that the engine has not; what cannot be had is left to the node.
+
+    Returns:
+        The images that could neither be pulled nor copied.
+    """
+    there, missing = cluster.node_images(target), []
+    for image in wanted:
+        if cluster.canonical(image) in there:
+            continue
+        try:
+            if not engine_has(image):
+                tell(f"pulling {image}")
+                engine.docker("image", "pull", "--quiet", image, timeout_s=PULL_S)
+            tell(f"loading {image}")
+            cluster.load(target, image)
+        except StackError:
+            missing.append(image)
+    return missing
+
+
+def engine_has(image: str) -> bool:
+    """Has the engine this image?"""
+    try:
+        engine.docker("image", "inspect", "--format", "{{.Id}}", image)
+    except StackError:
+        return False
+    return True
+
+
+def mlflow_name(prefix: str = "bakeoff") -> str:
+    """The name of MLflow's image: its tag is the hash of all that it is made of."""
+    sha = hashlib.sha256()
+    for name in _MLFLOW:
+        content = (ROOT / name).read_bytes()
+        sha.update(f"{name} {len(content)}\n".encode() + content)
+    return f"{prefix}-mlflow:{sha.hexdigest()[:12]}"
+
+
+def ensure_mlflow(tell: Callable[[str], None], prefix: str = "bakeoff") -> str:
+    """Build MLflow's image where the engine has none of this content.
+
+    Raises:
+        StackError: it cannot be built.
+    """
+    name = mlflow_name(prefix)
+    if not engine_has(name):
+        tell("building MLflow's image")
+        arguments = ("--file", str(ROOT / "compose" / "Dockerfile"), "--target", "mlflow", "--tag", name, str(ROOT))
+        engine.docker("build", *arguments, timeout_s=BUILD_S)
+    return name
+
+
+def main() -> None:
+    """Print the list anew, with the comment that it has."""
+    text = LIST.read_text()
+    head = [line for line in text.splitlines() if line.startswith("#")]
+    found = [node_image(), *upstream(lambda line: print(line, file=sys.stderr))]
+    print("\n".join([*head, *found]))
+
+
+if __name__ == "__main__":
+    main()
