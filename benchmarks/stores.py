@@ -55,7 +55,7 @@ def existing(
         StorageError: nothing has been written there yet.
     """
     if stack is Stack.KIND:
-        tracking_uri = tracking_uri or server.read("bakeoff").mlflow
+        tracking_uri = tracking_uri or server.read(server.cluster_of(env_file)).mlflow
     elif stack is Stack.COMPOSE:
         tracking_uri = tracking_uri or settings(arm, env_file).tracking_uri
     folder = ((state or STATE) / arm).absolute()

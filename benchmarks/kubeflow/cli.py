@@ -17,9 +17,6 @@ from shared.errors import ConfigError
 if TYPE_CHECKING:
     from benchmarks.kubeflow.stack_arm import KubeflowStack
 
-#: As compose/.env has it (STACK).
-CLUSTER = "bakeoff"
-
 Host = Annotated[
     str | None,
     typer.Option(
@@ -58,7 +55,11 @@ Image = Annotated[
 ]
 Namespace = Annotated[str, typer.Option(help="Kubernetes namespace of the runs' pods.")]
 Context = Annotated[
-    str | None, typer.Option(help="kubectl context of the cluster: waiting pods are then told with their reason.")
+    str | None,
+    typer.Option(
+        help="kubectl context of the cluster: waiting pods are then told with their reason. Without --host, the cluster "
+        "that `./bakeoff up kubeflow --context` was given."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the report on standard output; progress on standard error.")]
 
@@ -85,6 +86,7 @@ def server_of(
     image: str | None = None,
     namespace: str = "kubeflow",
     context: str | None = None,
+    env_file: Path | None = None,
 ) -> Server:
     """The server that a command's options mean.
 
@@ -98,14 +100,13 @@ def server_of(
             fix="choose --on kubeflow or --stack compose",
         )
     if host is None:
-        known = servers.read(CLUSTER)
+        known = servers.read(servers.cluster_of(env_file, context))
         changes = {
             "mlflow": mlflow,
             "mlflow_in_pods": mlflow_in_pods,
             "object_store": object_store,
             "data_remote": data_remote,
             "image": image,
-            "context": context,
         }
         return servers.make(**{**known.model_dump(), **{name: new for name, new in changes.items() if new}})
     if mlflow is None or image is None:
@@ -155,6 +156,12 @@ def verify(
     image: Image = None,
     namespace: Namespace = "kubeflow",
     context: Context = None,
+    env_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Without --host: the env file that `./bakeoff up kubeflow` was given, compose/.env by default."
+        ),
+    ] = None,
     month: Annotated[str, typer.Option(help="The month that is retrained on.")] = "2013-03",
     timeout: Annotated[
         float, typer.Option(min=1, help="Seconds that each run may take; a task costs about 10 s and two pods.")
@@ -195,6 +202,7 @@ def verify(
         image=image,
         namespace=namespace,
         context=context,
+        env_file=env_file,
     )
     options = verifying.Options(month=month, timeout_s=timeout, any_version=any_version, keep=keep)
     done = verifying.verify(server, options, err, write_to=report)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from benchmarks.places import STATE
+from benchmarks.stacks import env_file
 from shared.config import config_error
 from shared.errors import ConfigError
 
@@ -82,6 +84,13 @@ def is_this_machine(address: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+
+
+def cluster_of(env: Path | None = None, context: str | None = None) -> str:
+    """What `up` calls a cluster: somebody else's by its context, Kind's by the env file's prefix."""
+    if context:
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", context)
+    return f"{env_file.read_one('STACK', (env or env_file.DEFAULT).absolute())}-kubeflow"
 
 
 def path(cluster: str) -> Path:
