@@ -57,8 +57,8 @@ Namespace = Annotated[str, typer.Option(help="Kubernetes namespace of the runs' 
 Context = Annotated[
     str | None,
     typer.Option(
-        help="kubectl context of the cluster: waiting pods are then told with their reason. Without --host, the cluster "
-        "that `./bakeoff up kubeflow --context` was given."
+        help="kubectl context of the cluster: waiting pods are then told with their reason. Without --host, the "
+        "cluster that `./bakeoff up kubeflow --context` was given."
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the report on standard output; progress on standard error.")]

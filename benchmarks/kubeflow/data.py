@@ -40,7 +40,7 @@ def push(remote: str, endpoint: str, key: str, secret: str, folder: Path = regis
     )
     env.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # any: the client wants one
     env = {name: value for name, value in env.items() if name not in ("AWS_PROFILE", "AWS_SESSION_TOKEN")}
-    done = _run(home, env, "push", "--quiet", "--remote", _REMOTE)
+    done = _run(home, env, "push", "--remote", _REMOTE)  # --quiet would keep the cause to itself
     if done.returncode:
         raise _explained(done.stderr or done.stdout, remote, endpoint)
     return commit
@@ -69,7 +69,8 @@ def required_credentials() -> tuple[str, str]:
 
 
 def _explained(text: str, remote: str, endpoint: str) -> DataError:
-    told = " ".join(text.split())[-500:]
+    errors = [line.removeprefix("ERROR: ") for line in text.splitlines() if line.startswith("ERROR: ")]
+    told = " ".join("; ".join(errors or [text]).split())[-500:]
     if re.search(r"InvalidAccessKeyId|SignatureDoesNotMatch|AccessDenied|Forbidden|403", text):
         what, fix = "the object store refuses the key", "correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     elif re.search(r"NoSuchBucket|does not exist|404", text):

@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from benchmarks.places import STATE
 from benchmarks.stacks import env_file
-from shared.config import config_error
 from shared.errors import ConfigError
 
 UP = "./bakeoff up kubeflow"
@@ -134,7 +133,10 @@ def make(**fields: str | None) -> Server:
     try:
         return Server.model_validate({name: value for name, value in fields.items() if value is not None})
     except ValidationError as error:
-        raise config_error(error) from None
+        fault = error.errors()[0]
+        name = "--" + "-".join(str(part) for part in fault["loc"]).replace("_", "-")
+        what = str(fault["msg"]).removeprefix("Value error, ")
+        raise ConfigError(what, where=name, fix=f"correct {name}") from None
 
 
 def token() -> str:

@@ -10,9 +10,9 @@ from typing import Any
 
 from benchmarks import environments, results
 from benchmarks.arms import ArmFailed
-from benchmarks.kubeflow import data, deploy, nodes, pods
+from benchmarks.kubeflow import data, deploy, image, nodes, pods
 from benchmarks.kubeflow.api import KfpApi
-from benchmarks.kubeflow.server import Server, token
+from benchmarks.kubeflow.server import UP, Server, token
 from benchmarks.places import ENVIRONMENT, ArmName, Stack
 from benchmarks.stacks.arms import StackArm
 from benchmarks.stacks.follow import Attempt, Look
@@ -172,14 +172,25 @@ class KubeflowStack(StackArm):
         bring_data(self.server)
 
     def warning(self) -> str:
-        if not self.tool.health_version.startswith(VERSIONS):
-            return f"this server is KFP {self.tool.health_version}; the project is written against {VERSIONS[0]}"
-        return ""
+        told = []
+        if not is_known(self.tool.health_version):
+            told.append(f"this server is KFP {self.tool.health_version}; the project is written against {VERSIONS[0]}")
+        name = self.server.image.rpartition("/")[2]
+        with contextlib.suppress(BakeoffError):  # of a checkout that has never built one, nothing is known
+            ours = image.name(name.partition("-kubeflow:")[0])
+            if "-kubeflow:" in name and name != ours:
+                told.append(f"the pods run {name}, and this checkout's code would be {ours}: run `{UP}`")
+        return "; ".join(told)
 
     def versions(self) -> dict[str, str]:
         """What is compiled with here; the image's name says what runs there."""
         found = results.versions(self.name) if environments.is_ready(ENVIRONMENT[self.name]) else {}
         return {**found, **({"kfp-server": self.tool.health_version} if self.tool.health_version else {})}
+
+
+def is_known(version: str) -> bool:
+    """Is a server of a line that this project is written against?"""
+    return version.removeprefix("v").startswith(tuple(f"{line}." for line in VERSIONS))
 
 
 def bring_data(server: Server) -> str:

@@ -39,7 +39,7 @@ class Checks(Ending):
             Check("ir", "the pipeline compiles", "an IR with one image and a digest", self.compiles),
             Check("data", "the data are in the object store", "every file of the data registry", self.data_are_there),
             Check("upload", "uploaded twice, one version", "the same version id", self.one_version, ("versions", "ir")),
-            Check("plain", "the same retraining twice on this machine", "two results", self.plain_runs),
+            Check("plain", "the same retraining twice on this machine", "two results", self.plain_runs, ready),
             Check("first", "a first run succeeds", "the run ends as succeeded", self.first_run, ready),
             Check("states", "the states of its tasks", "every step finished", self.task_states, ("first",)),
             Check("second", "a second run succeeds", "the run ends as succeeded", self.second_run, ("first",)),

@@ -10,7 +10,7 @@ from benchmarks.kubeflow import deploy
 from benchmarks.kubeflow.api import KfpApi
 from benchmarks.kubeflow.mlmd import Metadata
 from benchmarks.kubeflow.server import Server, token
-from benchmarks.kubeflow.stack_arm import VERSIONS, bring_data
+from benchmarks.kubeflow.stack_arm import VERSIONS, bring_data, is_known
 from benchmarks.kubeflow.verify import Facts, Options, unmet
 from benchmarks.places import ENVIRONMENT, STATE, ArmName
 from shared.config import RetrainConfig
@@ -60,7 +60,7 @@ class Ready:
         self.facts.versions |= results.versions(ArmName.KUBEFLOW)
         version = self.facts.versions["kfp-server"]
         told = f"server {version}, SDK {packages.get('kfp')}"
-        if version.removeprefix("v").startswith(tuple(f"{line}." for line in VERSIONS)):
+        if is_known(version):
             return told
         if self.options.any_version:
             return f"{told}: another line than {VERSIONS[0]}, and --any-version says to go on"
