@@ -40,7 +40,9 @@ def store(tmp_path_factory):
     log = tmp_path_factory.mktemp("moto") / "log"
     server = processes.start([command, "-H", "127.0.0.1", "-p", str(port)], log, child_env(), log.parent)
     try:
-        with httpx.Client(transport=httpx.HTTPTransport(retries=8), trust_env=False) as client:  # retries until it listens
+        with httpx.Client(
+            transport=httpx.HTTPTransport(retries=8), trust_env=False
+        ) as client:  # retries until it listens
             assert client.put(f"http://127.0.0.1:{port}/mlpipeline", timeout=30).is_success
         yield f"http://127.0.0.1:{port}"
     finally:
