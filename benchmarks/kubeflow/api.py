@@ -16,6 +16,7 @@ import contextlib
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import httpx
@@ -99,7 +100,18 @@ class KfpApi:
             Silent: it does not answer, or its API server does not.
             Refused: something else answers there.
         """
-        answer = self._ask("GET", "/healthz")
+        try:
+            answer = self._ask("GET", "/healthz")
+        except Silent as silent:
+            cause = silent.__cause__
+            moved = isinstance(cause, httpx.HTTPStatusError) and cause.response.is_redirect
+            if not moved and not isinstance(cause, ValueError):
+                raise
+            raise Refused(
+                "what answers there is a page, not Kubeflow's API: perhaps one to sign in",
+                where=f"{self.host}{V2}/healthz",
+                fix=f"give --host an address that the API is behind, and its bearer token in {TOKEN}",
+            ) from silent
         if answer.get("apiServerReady") is False:
             raise Silent(
                 "kubeflow's UI answers, but not the API server behind it",
@@ -217,9 +229,9 @@ class KfpApi:
         return self._ask("GET", f"/runs/{run}")
 
     def runs(self, experiment: str) -> list[dict[str, Any]]:
-        """The runs of an experiment, the newest first."""
+        """The newest runs of an experiment, a hundred at most: nobody here asks for older ones."""
         where = {"experiment_id": experiment, **self._in_namespace()}
-        return list(self._all("/runs", "runs", sort_by="created_at desc", **where))
+        return list(islice(self._all("/runs", "runs", sort_by="created_at desc", **where), _PAGE))
 
     def terminate(self, run: str) -> None:
         """End a run; its pods are ended."""

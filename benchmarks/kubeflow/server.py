@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import re
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from benchmarks.places import STATE
 from benchmarks.stacks import env_file
+from benchmarks.stacks.rest import is_this_machine
 from shared.errors import ConfigError
 
 UP = "./bakeoff up kubeflow"
@@ -74,15 +74,6 @@ class Server(BaseModel):
         if self.mlflow_in_pods:
             return self.mlflow_in_pods
         return None if is_this_machine(self.mlflow) else self.mlflow
-
-
-def is_this_machine(address: str) -> bool:
-    """Does an address mean whatever machine it is used on?"""
-    host = urlsplit(address).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def cluster_of(env: Path | None = None, context: str | None = None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 
 from benchmarks import dataset, results, retraining
 from benchmarks.display import Display
@@ -23,6 +24,8 @@ SAME_EVERYWHERE = (
 #: No month has so many flights: `validate` must refuse it.
 IMPOSSIBLE = {"contract": {"min_rows": 10_000_000, "max_rows": 20_000_000}}
 BROKEN = "the data contract is broken"
+#: The metadata store may keep six decimals of a number.
+_ROUNDED = 2e-6
 
 
 class Checks(Ending):
@@ -151,13 +154,25 @@ class Checks(Ending):
         amiss = []
         if data_versions != {first.data_version}:
             amiss.append(f"data version {sorted(data_versions)}, MLflow has {first.data_version}")
-        if (first.auc, first.log_loss) not in scores or len(scores) != len(self._config().candidates):
+        same = [pair for pair in scores if math.dist(pair, (first.auc or 0.0, first.log_loss or 0.0)) < _ROUNDED]
+        if not same or len(scores) != len(self._config().candidates):
             amiss.append(f"metrics {sorted(scores)}, MLflow has {first.auc}, {first.log_loss}")
         if first.promoted and digests != {first.model_digest}:
             amiss.append(f"model {sorted(digests)}, MLflow has {first.model_digest}")
+        text = self._text_of([each["uri"] for each in found if "promote" in each and each.get("uri")])
+        if text is not None and text != first.reason:
+            amiss.append(f"the text of the verdict is {text!r}, MLflow has {first.reason!r}")
         if amiss:
             raise unmet("; ".join(amiss), "the steps write both: see their logs on the run's page")
-        return f"{len(found)} artifacts; data version, metrics of {len(scores)} candidates and model agree"
+        stored = "could not be read through the UI" if text is None else "agrees too"
+        agree = f"data version, metrics of {len(scores)} candidates and model agree"
+        return f"{len(found)} artifacts: {agree}; the verdict's text in the object store {stored}"
+
+    def _text_of(self, uris: list[str]) -> str | None:
+        with contextlib.suppress(BakeoffError):
+            for uri in uris:
+                return self.api.artifact(uri).strip()
+        return None
 
     def registry(self) -> str:
         from shared import registry, tracking

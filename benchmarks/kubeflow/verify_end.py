@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 from typing import Any
 
@@ -91,6 +92,7 @@ class Ending(Ready):
                 remove("pipeline", self.api.delete_pipeline, self.made.pipeline)
         if "mlflow-server" in self.facts.versions:
             remove(f"model {self.facts.name} in MLflow", self._forget_model)
+        shutil.rmtree(self.folder, ignore_errors=True)
         if left:
             raise unmet(f"left: {'; '.join(left)}", "remove these by hand, on the pages of KFP and MLflow")
         return f"{len(set(self.runs))} runs, the experiment and the model {self.facts.name} are removed"

@@ -13,6 +13,7 @@ from benchmarks.kubeflow.server import Server, token
 from benchmarks.kubeflow.stack_arm import VERSIONS, bring_data, is_known
 from benchmarks.kubeflow.verify import Facts, Options, unmet
 from benchmarks.places import ENVIRONMENT, STATE, ArmName
+from benchmarks.stacks.rest import is_this_machine
 from shared.config import RetrainConfig
 
 _SDK = ("kfp", "kfp-kubernetes", "kfp-server-api", "kfp-pipeline-spec")
@@ -68,8 +69,9 @@ class Ready:
 
     def mlflow_answers(self) -> str:
         try:
-            httpx.get(f"{self.server.mlflow}/health", timeout=10, trust_env=False).raise_for_status()
-            version = httpx.get(f"{self.server.mlflow}/version", timeout=10, trust_env=False)
+            away = not is_this_machine(self.server.mlflow)
+            httpx.get(f"{self.server.mlflow}/health", timeout=10, trust_env=away).raise_for_status()
+            version = httpx.get(f"{self.server.mlflow}/version", timeout=10, trust_env=away)
         except httpx.HTTPError as error:
             raise unmet(f"it does not: {error}", "correct --mlflow: its address as this machine reaches it") from error
         self.facts.versions["mlflow-server"] = version.text.strip() if version.is_success else "unknown"

@@ -22,7 +22,7 @@ from benchmarks.stacks import deployed
 from benchmarks.stacks.airflow_api import AirflowApi
 from benchmarks.stacks.follow import Attempt, Follower, Look
 from benchmarks.stacks.prefect_api import PrefectApi
-from benchmarks.stacks.rest import Refused, Rest, Silent
+from benchmarks.stacks.rest import Refused, Rest, Silent, is_this_machine
 from benchmarks.stacks.settings import StackSettings
 from shared.config import RetrainConfig
 from shared.errors import BakeoffError
@@ -85,7 +85,8 @@ class StackArm(Arm):
         """
         self.api.check()
         try:
-            httpx.get(f"{self.tracking_uri}/health", timeout=5, trust_env=False).raise_for_status()
+            away = not is_this_machine(self.tracking_uri)
+            httpx.get(f"{self.tracking_uri}/health", timeout=5, trust_env=away).raise_for_status()
         except httpx.HTTPError as error:
             raise Silent(
                 f"the MLflow of the stack does not answer: {error}",

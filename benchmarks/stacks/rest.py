@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -38,8 +40,9 @@ class Rest:
 
     def __init__(self, name: str, address: str, *, up: str, auth: tuple[str, str] | None = None) -> None:
         self.name, self.address, self._up = name, address, up
-        # Not the proxy of the user's environment: the server is on this machine.
-        self.client = httpx.Client(base_url=address, timeout=TIMEOUT_S, auth=auth, trust_env=False)
+        # The user's proxy and certificates are for servers elsewhere.
+        away = not is_this_machine(address)
+        self.client = httpx.Client(base_url=address, timeout=TIMEOUT_S, auth=auth, trust_env=away)
 
     def ask(self, method: str, path: str, **more: Any) -> Any:
         """Call the API.
@@ -80,6 +83,15 @@ class Rest:
     def close(self) -> None:
         """Close the connection."""
         self.client.close()
+
+
+def is_this_machine(address: str) -> bool:
+    """Does an address mean whatever machine it is used on?"""
+    host = urlsplit(address).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _brief(error: Exception) -> str:

@@ -44,6 +44,7 @@ class FakeKfp:
         self.recurring: dict[str, dict[str, Any]] = {}
         self.workflows: dict[str, argo.Workflow] = {}
         self.logs: dict[str, str] = {}
+        self.objects: dict[str, str] = {}
         self.artifacts: dict[str, list[dict[str, Any]]] = {}
         self.has_v1 = True
         self.lock = threading.Lock()
@@ -90,6 +91,8 @@ class FakeKfp:
                 return status, content
         if path.startswith("/ml_metadata."):
             return 200, self._metadata(path.rpartition("/")[2], body)
+        if path == "/artifacts/get" and (query["source"], query["bucket"]) == ("minio", "mlpipeline"):
+            return (200, self.objects[query["key"]]) if query["key"] in self.objects else (404, "no such object")
         if path == "/k8s/pod/logs":
             return (200, self.logs[query["podname"]]) if query["podname"] in self.logs else (404, "pod not found")
         if found := re.fullmatch(r"/apis/v1beta1/runs/([^/]+)", path):
@@ -249,9 +252,9 @@ def _item(metadata: dict[str, Any]) -> dict[str, Any]:
     custom = [
         {"key": name, "value": {kinds[type(value)]: value}}
         for name, value in metadata.items()
-        if name not in ("state", "type") and type(value) in kinds
+        if name not in ("state", "type", "uri") and type(value) in kinds
     ]
-    return {"custom": custom, **{name: metadata[name] for name in ("state", "type") if name in metadata}}
+    return {"custom": custom, **{name: metadata[name] for name in ("state", "type", "uri") if name in metadata}}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -333,9 +336,16 @@ class Executing(FakeKfp):
             window = steps.validate(window, out=folder / "validated")
             step = "train"
             trained = [steps.train(window, each) for each in window.candidates]
-            made += [{"auc": one.auc, "log_loss": one.log_loss, "type": "system.Metrics"} for one in trained]
+            # Rounded, as a metadata store on MySQL may keep them.
+            scores = [{"auc": round(one.auc, 6), "log_loss": round(one.log_loss, 6)} for one in trained]
+            made += [{**each, "type": "system.Metrics"} for each in scores]
             step = "evaluate"
             verdict = steps.evaluate(window, steps.select(trained))
+            key_of_text = f"v2/artifacts/retrain/{run['run_id']}/verdict"
+            self.objects[key_of_text] = verdict.reason
+            made.append(
+                {"promote": verdict.promote, "uri": f"minio://mlpipeline/{key_of_text}", "type": "system.Artifact"}
+            )
             if verdict.promote:
                 step = "register"
                 outcome = steps.register(window, verdict)

@@ -57,6 +57,14 @@ def test_an_error_page_of_a_proxy_is_one_readable_line(api, fake):
         api.health()
 
 
+@pytest.mark.parametrize(("status", "body"), [(200, "<html>Sign in</html>"), (302, "")])
+def test_a_page_to_sign_in_is_no_silence(api, fake, status, body):
+    fake.breaks = [("healthz", status, body)]
+    with pytest.raises(Refused, match="a page, not Kubeflow's API") as failed:
+        api.health()
+    assert "BAKEOFF_KFP_TOKEN" in failed.value.fix
+
+
 @pytest.mark.parametrize(("given", "what"), [("", "asks for a token"), ("wrong", "refuses the token")])
 def test_a_missing_and_a_wrong_token_are_told(fake, given, what):
     fake.token = "right"

@@ -208,6 +208,7 @@ def test_a_whole_verification(mlflow, make_server, tmp_path, fast):
         assert report.ok
         assert report.versions["kfp-server"] == "2.17.0"
         assert rows["cache"].found == "cached by workflow: fetch; metadata: fetch"
+        assert rows["artifacts"].found.endswith("the verdict's text in the object store agrees too")
         assert rows["cause"].found.startswith("shared.errors.DataError: the data contract is broken")
         left = {**fake.runs, **fake.recurring, **fake.experiments, **fake.versions, **fake.pipelines}
         assert not left
