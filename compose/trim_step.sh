@@ -3,7 +3,7 @@
 set -eu
 site=$(/opt/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 before=$(du -sk /opt/venv | cut -f1)
-# What locks bring in with the packages, 80 MB: clients of servers and clouds, plotting, servers, task queues, consoles.
+# What locks bring in with the packages: clients of servers and clouds, plotting, servers, task queues, consoles.
 uv pip uninstall --quiet --python /opt/venv/bin/python \
     kubernetes kfp-kubernetes kfp-pipeline-spec kfp-server-api google-api-core google-auth google-cloud-core \
     google-cloud-storage google-crc32c google-resumable-media googleapis-common-protos proto-plus \

@@ -1,4 +1,4 @@
-"""Kubeflow's pipeline in containers of the image that pods run, by `kfp.local.DockerRunner`: parity, faults, changes."""
+"""Kubeflow's pipeline in containers of the image that pods run, by `kfp.local.DockerRunner`."""
 
 from __future__ import annotations
 
