@@ -138,6 +138,16 @@ def test_what_a_run_has_left_is_removed_by_its_label_and_nothing_else(docker):
             docker_arm.remove_containers(label)
 
 
+def test_an_arm_that_is_stopped_removes_what_a_killed_adapter_has_left(docker, tmp_path):
+    arm = DockerArm(tmp_path)
+    arm._configs = make_configs(["2013-03"], tmp_path)
+    request = arm._configs[0].request_id
+    engine.docker("create", "--label", f"bakeoff={request}", "debian:bookworm-slim", "sleep", "60")
+    assert len(left(request)) == 1
+    arm.stop()
+    assert left(request) == []
+
+
 def left(label):
     return engine.docker("container", "ls", "--all", "--quiet", "--filter", f"label=bakeoff={label}").split()
 
