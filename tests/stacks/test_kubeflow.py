@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import shutil
@@ -10,16 +11,19 @@ import subprocess
 import time
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from rich.console import Console
 
+from benchmarks import dataset, environments, processes
 from benchmarks.display import Display
 from benchmarks.kubeflow import docker_arm, image
 from benchmarks.kubeflow.docker_arm import DockerArm
-from benchmarks.places import ROOT, ArmName
+from benchmarks.places import ROOT, ArmName, child_env, python
 from benchmarks.retraining import make_configs, run
 from benchmarks.stacks import engine
+from benchmarks.stacks import registry as data
 from shared import events, registry
 from shared.config import StoreConfig
 from tests.stacks.conftest import PREFIX
@@ -27,6 +31,7 @@ from tests.stacks.conftest import PREFIX
 MONTH = "2013-03"
 #: What the issue allows.
 MOST_MB = 700
+REMOTE = "s3://bakeoff/dvc"
 COMPONENTS = {"fetch", "ingest", "validate", "select", "evaluate", "register"}
 
 
@@ -48,6 +53,34 @@ def march(name, state, env_path):
     done = subprocess.run(command(MONTH, state, env_path), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+@pytest.fixture
+def bucket():
+    """An S3 server that holds the data, and what a client has to know of it."""
+    environments.ensure("kubeflow", "test", "test-kubeflow")
+    port = processes.free_port()
+    places = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    fill = f"""
+import boto3
+from dvc.repo import Repo
+boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="bakeoff")
+assert Repo(config={{"remote": {{"elsewhere": {{"url": "{REMOTE}"}}}}}}).push(remote="elsewhere")
+"""
+    server = [python("kubeflow").with_name("moto_server"), "-H", "127.0.0.1", "-p", str(port)]
+    with subprocess.Popen(server, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            for _ in range(100):
+                with contextlib.suppress(httpx.HTTPError):
+                    httpx.get(places["AWS_ENDPOINT_URL"])
+                    break
+                time.sleep(0.2)
+            env = child_env(DVC_NO_ANALYTICS="1", **places)
+            image.publish()
+            subprocess.run([python("kubeflow"), "-c", fill], cwd=data.FOLDER / "registry", env=env, check=True)
+            yield places
+        finally:
+            process.terminate()
 
 
 @pytest.fixture
@@ -100,6 +133,17 @@ def test_any_user_may_run_it(name):
     ask = "from dvc.api import DVCFileSystem as F; print(F('/opt/bakeoff/registry', rev='HEAD').info('data/flights'))"
     for options in ([], ["--user", "4242:4242"], ["--user", "0"]):
         assert "md5" in in_image(name, *options, name, "python", "-c", ask)
+
+
+def test_a_pod_fetches_the_data_from_a_bucket_and_checks_them(name, bucket):
+    # What a cluster's `fetch` does, with what the image has of AWS's client and descriptions; no folder is mounted.
+    ask = "from shared import steps; print(steps.fetch({'month': '2013-03'}, out='/tmp/months').json_dict())"
+    places = {**bucket, "BAKEOFF_DATA_REMOTE": REMOTE}
+    options = [part for key, value in places.items() for part in ("--env", f"{key}={value}")]
+    told = engine.docker("run", "--rm", "--network", "host", *options, name, "python", "-c", ask, timeout_s=60)
+    for month in ("2013-01", "2013-02", "2013-03"):
+        assert month in told
+    assert dataset.check()["flights"] in told
 
 
 def test_it_agrees_with_plain_bit_for_bit(march, name, plain_march):
