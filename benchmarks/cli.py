@@ -115,11 +115,11 @@ def retrain(
     ] = Stack.EMBEDDED,
     runner: Annotated[
         Runner,
-        typer.Option(help="How embedded Kubeflow runs a component: as a process, or in a container of an image."),
+        typer.Option(help="How embedded Kubeflow runs a component: as a process, or in an image's container."),
     ] = Runner.SUBPROCESS,
     mount_code: Annotated[
         bool,
-        typer.Option("--mount-code", help="With containers: this checkout's code over the image's; builds nothing."),
+        typer.Option("--mount-code", help="With containers: this checkout's code over the image's, no build."),
     ] = False,
     env_file: model_cli.EnvFile = None,
     host: kubeflow_cli.Host = None,

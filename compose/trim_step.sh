@@ -2,7 +2,8 @@
 # Take out of /opt/venv what no step of a pipeline imports; compile_imported.py then sees that nothing is missing.
 set -eu
 site=$(/opt/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-# What locks bring in with the packages, 80 MB: clients of servers and clouds, plotting, servers, task queues, consoles.
+before=$(du -sk /opt/venv | cut -f1)
+# What locks bring in with the packages: clients of servers and clouds, plotting, servers, task queues, consoles.
 uv pip uninstall --quiet --python /opt/venv/bin/python \
     kubernetes kfp-kubernetes kfp-pipeline-spec kfp-server-api google-api-core google-auth google-cloud-core \
     google-cloud-storage google-crc32c google-resumable-media googleapis-common-protos proto-plus \
@@ -20,3 +21,5 @@ find "$site/kfp" -name '*_test.py' -delete
 rm "$site"/pyarrow/libarrow_python.so "$site"/pyarrow/libarrow_python.so.*.*.*
 # Of the services of AWS, a DVC remote is one: the descriptions of four hundred others.
 find "$site/botocore/data" -mindepth 1 -maxdepth 1 -type d ! -name s3 ! -name sts -exec rm -r {} +
+# For whoever wants to know what this gives.
+echo "$((before - $(du -sk /opt/venv | cut -f1)))" > /opt/venv/trimmed-kib

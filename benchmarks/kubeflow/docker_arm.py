@@ -68,7 +68,7 @@ class DockerArm(KubeflowArm):
         folder: receives the harness's own files.
         prefix: of the image's name.
         tell: is called with what is being done before the run.
-        mount_code: mount this checkout's `shared/` over the image's, so that nothing has to be built.
+        code: a `shared/` that is mounted over the image's, so that nothing has to be built.
     """
 
     stopped = "stopped; no process and no container is left behind"
@@ -78,11 +78,10 @@ class DockerArm(KubeflowArm):
         folder: Path,
         prefix: str = image.PREFIX,
         tell: Callable[[str], None] = lambda line: None,
-        *,
-        mount_code: bool = False,
+        code: Path | None = None,
     ) -> None:
         super().__init__(folder)
-        self.prefix, self.tell, self.mount_code = prefix, tell, mount_code
+        self.prefix, self.tell, self.code = prefix, tell, code
         self.image = ""
         self._user = ""
         self._configs: list[RetrainConfig] = []
@@ -98,13 +97,13 @@ class DockerArm(KubeflowArm):
         rootless = any("name=rootless" in option for option in engine.info().get("SecurityOptions") or [])
         self._user = "0:0" if rootless else f"{os.getuid()}:{os.getgid()}"
         self.tell("looking at the image")
-        wanted = image.ensure_packages if self.mount_code else image.ensure
+        wanted = image.ensure_packages if self.code else image.ensure
         self.image = wanted(lambda step: self.tell(f"building the image: {step}"), self.prefix)
 
     def retrain(self, configs: list[RetrainConfig]) -> Iterator[dict[str, Any]]:
         self._configs = configs
-        if self.mount_code:
-            text = f"what runs is the shared/ of this checkout, mounted over that of {self.image} (--mount-code)"
+        if self.code:
+            text = f"not the code of {self.image} is what runs, but {self.code}, mounted over it"
             yield {"time": time.time(), "step": "retrain", "label": "", "state": "warning", "text": text}
         yield from super().retrain(configs)
 
@@ -125,8 +124,8 @@ class DockerArm(KubeflowArm):
             {"source": state, "target": state, "read_only": False},
             {"source": str(registry.FOLDER / "remote"), "target": image.REMOTE, "read_only": True},
         ]
-        if self.mount_code:
-            found.append({"source": str(ROOT / "shared"), "target": image.CODE, "read_only": True})
+        if self.code:
+            found.append({"source": str(self.code), "target": image.CODE, "read_only": True})
         return found
 
     def stop(self) -> None:
@@ -138,7 +137,7 @@ class DockerArm(KubeflowArm):
         self._configs = []
 
     def versions(self) -> dict[str, str]:
-        over = " under this checkout's shared/" if self.mount_code else ""
+        over = " with other code mounted over it" if self.code else ""
         return {**super().versions(), **({"image": self.image + over} if self.image else {})}
 
 
@@ -151,14 +150,14 @@ def make(
         config: what to retrain.
         env_file: names the image's prefix; by default compose/.env.
         tell: is called with what is being done before the run.
-        mount_code: as `DockerArm` has it.
+        mount_code: mount this checkout's code over the image's.
 
     Raises:
         StackError: there is no such file.
     """
     assert config.events is not None
     prefix = stack.prefix((env_file or DEFAULT).absolute())
-    return DockerArm(config.events.parent, prefix, tell, mount_code=mount_code)
+    return DockerArm(config.events.parent, prefix, tell, ROOT / "shared" if mount_code else None)
 
 
 def address() -> str:

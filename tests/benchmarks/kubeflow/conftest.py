@@ -1,11 +1,22 @@
-"""A fake server for each test (see `fake_kfp.py`), and what names it."""
+"""A fake server (see `fake_kfp.py`) for those who want one; a skip for those who want an engine where none answers."""
 
 from __future__ import annotations
 
 import pytest
 
 from benchmarks.kubeflow import server as servers
+from benchmarks.stacks import engine
+from benchmarks.stacks.engine import StackError
 from tests.benchmarks.kubeflow.fake_kfp import FakeKfp
+
+
+@pytest.fixture(scope="session")
+def docker() -> str:
+    try:
+        engine.info()
+    except StackError as error:
+        pytest.skip(error.what)
+    return engine.find_docker()
 
 
 @pytest.fixture
