@@ -39,7 +39,7 @@ def running(target: Target) -> psutil.Process | None:
         # A pid is used again some day: the time at which it began tells one process from another.
         if abs(process.create_time() - noted["created"]) < 1 and process.status() != psutil.STATUS_ZOMBIE:
             return process
-    except (OSError, ValueError, KeyError, psutil.Error):
+    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
         pass
     return None
 

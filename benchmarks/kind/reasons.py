@@ -116,9 +116,7 @@ def of_workloads(workloads: list[dict[str, Any]], named: set[str]) -> list[Reaso
     return found
 
 
-def _of_container(
-    pod: str, container: dict[str, Any], log: Log | None, events: list[dict[str, Any]]
-) -> Reason | None:
+def _of_container(pod: str, container: dict[str, Any], log: Log | None, events: list[dict[str, Any]]) -> Reason | None:
     state = container.get("state") or {}
     waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
     last = (container.get("lastState") or {}).get("terminated") or {}
