@@ -45,11 +45,13 @@ def running(target: Target) -> psutil.Process | None:
 
 
 def start(target: Target, tell: Callable[[str], None], ready_s: float = READY_S) -> None:
-    """Forward the ports anew, and wait until each is answered.
+    """Forward the ports, where that is not done already, and wait until each is answered.
 
     Raises:
         StackError: a port is not answered in time, with the end of what kubectl said.
     """
+    if running(target) and all(answers(target.address(each)) for each in FORWARDS):
+        return
     stop(target)
     log = target.folder / "forward.log"
     log.unlink(missing_ok=True)

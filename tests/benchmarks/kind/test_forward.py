@@ -73,6 +73,25 @@ def test_the_keeper_gives_up_when_the_cluster_is_gone(tmp_path):
     assert "giving up" in done.stdout
 
 
+def test_forwards_outlive_the_command_and_are_started_once(free, tmp_path, monkeypatch):
+    """With other servers in the place of kubectl's: what counts is the process that keeps them."""
+    serve = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(tmp_path)]
+    monkeypatch.setattr(forward, "commands", lambda target: [[*serve, str(port)] for port in target.ports.values()])
+    free.folder.mkdir(parents=True)
+    try:
+        forward.start(free, lambda line: None)
+        keeper = forward.running(free)
+        assert keeper is not None
+        assert keeper.pid != psutil.Process().pid
+        forward.start(free, lambda line: None)
+        assert forward.running(free) == keeper
+        assert all(forward.answers(free.address(each)) for each in FORWARDS)
+    finally:
+        assert forward.stop(free) is True
+    assert not any(forward.answers(free.address(each)) for each in FORWARDS)
+    assert not keeper.is_running()
+
+
 def test_ports_that_do_not_come_are_told_and_leave_no_process(fake, free):
     fake("kubectl", "echo 'error: services \"ml-pipeline-ui\" not found' >&2; exit 1")
     free.folder.mkdir(parents=True)
