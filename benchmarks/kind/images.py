@@ -21,6 +21,8 @@ from benchmarks.stacks.engine import StackError
 
 LIST = settings.MANIFESTS / "images.txt"
 PULL_S = 900.0
+#: Where the list's comment begins that holds as long as nobody has made it anew.
+GATHERED = "# Gathered by reading"
 #: What MLflow's image is made of.
 _MLFLOW = (
     *("compose/Dockerfile", "compose/Dockerfile.dockerignore", "compose/install.sh", "compose/compile_imported.py"),
@@ -97,10 +99,14 @@ def ensure_mlflow(tell: Callable[[str], None], prefix: str = "bakeoff") -> str:
 
 def main() -> None:
     """Print the list anew, with the comment that it has."""
-    text = LIST.read_text()
-    head = [line for line in text.splitlines() if line.startswith("#")]
     found = [node_image(), *upstream(lambda line: print(line, file=sys.stderr))]
-    print("\n".join([*head, *found]))
+    print(anew(LIST.read_text(), found), end="")
+
+
+def anew(text: str, found: list[str]) -> str:
+    """The list with other images; what it says of how the former ones were found goes."""
+    head = [line for line in text.partition(GATHERED)[0].splitlines() if line.startswith("#")]
+    return "\n".join([*head, *found]) + "\n"
 
 
 if __name__ == "__main__":

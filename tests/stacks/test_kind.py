@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -27,14 +29,15 @@ PASSWORD = "of-this-test-only-0123456789"
 @pytest.fixture(scope="module")
 def pods(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """The pod of each workload of ours, by the workload's name; MLflow's image is built."""
-    try:
-        engine.info()
-        tools.find("kubectl")
-    except StackError as error:
-        pytest.skip(error.what)
     folder = tmp_path_factory.mktemp("kind")
     ports = {each.variable: each.port for each in FORWARDS}
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        try:
+            engine.info()
+            tools.find("kubectl")
+        except StackError as error:
+            pytest.skip(error.what)
         patch.setattr("benchmarks.kind.settings.STATE", folder)
         target = Target(NAME, ports, folder / ".env", "none", None, NAME)
         overlay = manifests.overlay(target, images.ensure_mlflow(print, NAME), ("key", "secret"), PASSWORD)

@@ -271,3 +271,31 @@ def test_status_without_a_cluster_and_logs_of_what_is_not_there(stand_ins, targe
     assert [each.name for each in told.services] == ["ml-pipeline"]
     assert "MLflow is not installed" in told.reasons[0]
     assert "no ports are forwarded" in told.reasons[1]
+
+
+def test_ctrl_c_says_what_stays_and_how_to_go_on(target, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lifecycle.stack_doctor, "require", lambda found: None)
+    monkeypatch.setattr(lifecycle.environments, "is_ready", lambda name: True)
+    monkeypatch.setattr(lifecycle.image, "ensure", stopped)
+    to = console()
+    with pytest.raises(KeyboardInterrupt):
+        lifecycle.up(target, to)
+    assert isinstance(to.file, io.StringIO)
+    told = to.file.getvalue()
+    assert "what is made and installed stays: the same command goes on" in told
+    assert f"`./bakeoff down kubeflow --env-file {target.env_file}` removes it" in told
+
+
+def test_kfp_that_somebody_else_has_installed_is_left_as_it_is(stand_ins, target):
+    def deployed_by(manager):
+        metadata = {"name": "ml-pipeline", "managedFields": [{"manager": manager}]}
+        stand_ins(kubectl={'*"get deployment"*': f"echo '{json.dumps({'metadata': metadata})}'"})
+        return lifecycle._has_foreign_kfp(Kubectl.of(target))
+
+    assert deployed_by("kubectl-client-side-apply")
+    assert not deployed_by("bakeoff")
+    stand_ins()
+    assert not lifecycle._has_foreign_kfp(Kubectl.of(target))

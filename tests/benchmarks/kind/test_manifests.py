@@ -290,6 +290,9 @@ def test_the_list_for_prefetch_has_kfps_release_the_node_and_ours():
     assert listed[0] == images.node_image()
     assert re.fullmatch(r"kindest/node:v1\.36\.1@sha256:[0-9a-f]{64}", images.node_image())
     assert "postgres:15" in listed
+    made = images.anew(images.LIST.read_text(), ["a:1", "b:2"])
+    assert made.startswith("# Every image of others")
+    assert made.endswith("images.txt\na:1\nb:2\n")
     own = [each for each in listed if each.startswith("ghcr.io/kubeflow/")]
     assert len(own) >= 12
     assert all(each.endswith(f":{settings.KFP_VERSION}") for each in own)

@@ -151,6 +151,10 @@ def test_waiting_that_may_end_says_for_how_long_and_what_the_last_warning_was():
         {"type": "Normal", "reason": "Pulling", "message": "image", "lastTimestamp": "2026-11-22T12:04:40Z"},
     ]  # fmt: skip
     assert reason(creating, events).what == "ContainerCreating for 60 s: FailedMount: configmap not found"
+    pulling = [{"type": "Normal", "reason": "Pulling", "message": 'Pulling image "mysql:8.4"', "lastTimestamp": "1"}]
+    assert reason(creating, pulling).what == 'ContainerCreating for 60 s: Pulling image "mysql:8.4"'
+    pulled = {"type": "Normal", "reason": "Pulled", "message": "done", "lastTimestamp": "2"}
+    assert reason(creating, [*pulling, pulled]).what == "ContainerCreating for 60 s"
     unhealthy = [{"type": "Warning", "reason": "Unhealthy", "message": "Readiness probe failed", "lastTimestamp": "1"}]
     runs = pod(phase="Running", conditions=ready("False"), containerStatuses=[container({"running": {}})])
     found = reason(runs, unhealthy)

@@ -24,7 +24,7 @@ def test_a_missing_tool_comes_with_how_to_install_it(tool, tmp_path, monkeypatch
         tools.version(tool)
 
 
-def test_up_without_kind_ends_before_any_work(fake, tmp_path):
+def test_up_without_kind_ends_before_any_work(with_kubectl, fake, tmp_path):
     fake("kind", "exit 127")
     path = tmp_path / ".env"
     done = subprocess.run(
