@@ -45,7 +45,10 @@ up-airflow:  ## Start Airflow's real servers in containers, and wait until they 
 up-prefect:  ## Start Prefect's real servers in containers, and wait until they are healthy
 	@./bakeoff up prefect
 
-down:  ## Remove the containers of both; what they have stored is kept
+up-kubeflow:  ## Make a Kind cluster with Kubeflow Pipelines, and wait until it is ready
+	@./bakeoff up kubeflow
+
+down:  ## Remove the stacks' containers, whose stored data are kept, and the Kind cluster
 	@./bakeoff down all
 
 clean:  ## Remove what runs have written: stores, tools' databases, results

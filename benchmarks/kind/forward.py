@@ -39,17 +39,19 @@ def running(target: Target) -> psutil.Process | None:
         # A pid is used again some day: the time at which it began tells one process from another.
         if abs(process.create_time() - noted["created"]) < 1 and process.status() != psutil.STATUS_ZOMBIE:
             return process
-    except (OSError, ValueError, KeyError, psutil.Error):
+    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
         pass
     return None
 
 
 def start(target: Target, tell: Callable[[str], None], ready_s: float = READY_S) -> None:
-    """Forward the ports anew, and wait until each is answered.
+    """Forward the ports, where that is not done already, and wait until each is answered.
 
     Raises:
         StackError: a port is not answered in time, with the end of what kubectl said.
     """
+    if running(target) and all(answers(target.address(each)) for each in FORWARDS):
+        return
     stop(target)
     log = target.folder / "forward.log"
     log.unlink(missing_ok=True)

@@ -5,7 +5,6 @@ python -m benchmarks.kind.images        # prints kind/images.txt anew, out of th
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,13 +13,16 @@ import yaml
 
 from benchmarks.kind import cluster, manifests, settings
 from benchmarks.kind.settings import Target
-from benchmarks.places import ROOT
+from benchmarks.kubeflow import image
+from benchmarks.places import ROOT, STATE
 from benchmarks.stacks import engine
+from benchmarks.stacks.build import Progress, failure
 from benchmarks.stacks.engine import StackError
 
 LIST = settings.MANIFESTS / "images.txt"
 PULL_S = 900.0
-BUILD_S = 1800.0
+#: Where the list's comment begins that holds as long as nobody has made it anew.
+GATHERED = "# Gathered by reading"
 #: What MLflow's image is made of.
 _MLFLOW = (
     *("compose/Dockerfile", "compose/Dockerfile.dockerignore", "compose/install.sh", "compose/compile_imported.py"),
@@ -43,7 +45,7 @@ def upstream(tell: Callable[[str], None]) -> list[str]:
 
 def _postgres() -> str:
     objects = manifests.documents(settings.OURS / "postgres.yaml")
-    return next(image for image in manifests.images(objects) if image.startswith("postgres:"))
+    return next(name for name in manifests.images(objects) if name.startswith("postgres:"))
 
 
 def node_image() -> str:
@@ -59,36 +61,24 @@ def prefetch(target: Target, wanted: Iterable[str], tell: Callable[[str], None])
         The images that could neither be pulled nor copied.
     """
     there, missing = cluster.node_images(target), []
-    for image in wanted:
-        if cluster.canonical(image) in there:
+    for name in wanted:
+        if cluster.canonical(name) in there:
             continue
         try:
-            if not engine_has(image):
-                tell(f"pulling {image}")
-                engine.docker("image", "pull", "--quiet", image, timeout_s=PULL_S)
-            tell(f"loading {image}")
-            cluster.load(target, image)
+            if not image.exists(name):
+                tell(f"pulling {name}")
+                engine.docker("image", "pull", "--quiet", name, timeout_s=PULL_S)
+            tell(f"loading {name}")
+            cluster.load(target, name)
         except StackError:
-            missing.append(image)
+            missing.append(name)
     return missing
-
-
-def engine_has(image: str) -> bool:
-    """Has the engine this image?"""
-    try:
-        engine.docker("image", "inspect", "--format", "{{.Id}}", image)
-    except StackError:
-        return False
-    return True
 
 
 def mlflow_name(prefix: str = "bakeoff") -> str:
     """The name of MLflow's image: its tag is the hash of all that it is made of."""
-    sha = hashlib.sha256()
-    for name in _MLFLOW:
-        content = (ROOT / name).read_bytes()
-        sha.update(f"{name} {len(content)}\n".encode() + content)
-    return f"{prefix}-mlflow:{sha.hexdigest()[:12]}"
+    content = image.digest((name, (ROOT / name).read_bytes()) for name in _MLFLOW)
+    return f"{prefix}-mlflow:{content[:12]}"
 
 
 def ensure_mlflow(tell: Callable[[str], None], prefix: str = "bakeoff") -> str:
@@ -98,19 +88,25 @@ def ensure_mlflow(tell: Callable[[str], None], prefix: str = "bakeoff") -> str:
         StackError: it cannot be built.
     """
     name = mlflow_name(prefix)
-    if not engine_has(name):
-        tell("building MLflow's image")
-        arguments = ("--file", str(ROOT / "compose" / "Dockerfile"), "--target", "mlflow", "--tag", name, str(ROOT))
-        engine.docker("build", *arguments, timeout_s=BUILD_S)
+    if not image.exists(name):
+        tell("MLflow's image")
+        log = STATE / "kind" / "build-mlflow.log"
+        build = ("build", "--load", "--file", "compose/Dockerfile", "--target", "mlflow", "--tag", name, ".")
+        if engine.follow([engine.find_docker(), *build], engine.child_env(), log, Progress(tell).line, cwd=ROOT):
+            raise failure(log)
     return name
 
 
 def main() -> None:
     """Print the list anew, with the comment that it has."""
-    text = LIST.read_text()
-    head = [line for line in text.splitlines() if line.startswith("#")]
     found = [node_image(), *upstream(lambda line: print(line, file=sys.stderr))]
-    print("\n".join([*head, *found]))
+    print(anew(LIST.read_text(), found), end="")
+
+
+def anew(text: str, found: list[str]) -> str:
+    """The list with other images; what it says of how the former ones were found goes."""
+    head = [line for line in text.partition(GATHERED)[0].splitlines() if line.startswith("#")]
+    return "\n".join([*head, *found]) + "\n"
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from benchmarks import environments
 from benchmarks.display import Display
 from benchmarks.kind import cluster, doctor, forward, images, manifests, settings, waiting
 from benchmarks.kind.settings import FORWARDS, Target
@@ -78,6 +79,9 @@ def _up(target: Target, console: Console, step_image: str | None, mlflow_image: 
     kubectl = Kubectl.of(target)
     with Display(console, [target.name]) as display:
         tell = _teller(display, target.name)
+        if not environments.is_ready("kubeflow"):
+            tell("building the kubeflow environment, which pushes the data")
+            environments.ensure("kubeflow")
         tell("building the image of the steps")
         step = step_image or image.ensure(lambda line: tell(f"building: {line}"), target.prefix)
         mlflow = mlflow_image or images.ensure_mlflow(lambda line: tell(f"building: {line}"), target.prefix)

@@ -89,7 +89,7 @@ def of_pod(pod: dict[str, Any], events: list[dict[str, Any]], now: datetime, log
         if reason:
             return reason
     waited = _age(pod, now)
-    told = _warning(events)
+    told = _warning(events) or _pulling(events)
     begun = [each for each in _containers(status) if "running" in (each.get("state") or {})]
     if begun and not _is_starting(status):
         return Reason(name, f"runs, but is not ready for {waited:.0f} s" + (f": {told}" if told else ""))
@@ -193,8 +193,18 @@ def _warning(events: list[dict[str, Any]]) -> str:
     told = [each for each in events if each.get("type") == "Warning" and each.get("reason") != "FailedScheduling"]
     if not told:
         return ""
-    last = max(told, key=lambda each: each.get("lastTimestamp") or each.get("eventTime") or "")
+    last = max(told, key=_when)
     return f"{last.get('reason')}: {_short(last.get('message', ''))}"
+
+
+def _pulling(events: list[dict[str, Any]]) -> str:
+    """What the node is downloading for a pod, which is no failure but may take minutes."""
+    told = sorted((each for each in events if each.get("reason") in ("Pulling", "Pulled")), key=_when)
+    return _short(told[-1].get("message", "")) if told and told[-1]["reason"] == "Pulling" else ""
+
+
+def _when(event: dict[str, Any]) -> str:
+    return event.get("lastTimestamp") or event.get("eventTime") or ""
 
 
 def _age(pod: dict[str, Any], now: datetime) -> float:

@@ -103,7 +103,8 @@ def target(path: Path, *, context: str | None = None, kubeconfig: Path | None = 
     prefix = env_file.read_one("STACK", path)
     name = f"{prefix}-kubeflow"
     kind = None if context else name
-    return Target(prefix, _ports(path), path.absolute(), context or f"kind-{name}", kubeconfig, kind)
+    config = kubeconfig.absolute() if kubeconfig else None
+    return Target(prefix, _ports(path), path.absolute(), context or f"kind-{name}", config, kind)
 
 
 def _ports(path: Path) -> dict[str, int]:

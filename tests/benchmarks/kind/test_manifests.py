@@ -107,6 +107,9 @@ def test_everything_fits_a_laptop_with_the_largest_task(ours):
     task_memory = mebi(re.search(r'set_memory_request\("(\w+)"\)', text)[1])
     assert cpu + 3 * task_cpu <= LAPTOP[0]  # two candidates, and the driver of the next task
     assert memory + 3 * task_memory <= LAPTOP[1]
+    told = (ROOT / "docs" / "kubeflow.md").read_text()
+    assert f"**{cpu:,}m** | **{memory:,} MiB**" in told
+    assert f"| one task of the pipeline | {task_cpu}m | {task_memory} MiB |" in told
 
 
 def test_the_pipeline_finds_the_secrets_and_config_it_names(ours):
@@ -176,7 +179,12 @@ def test_the_forwarded_ports_are_those_of_services(ours, target):
     # By hand and by us the same ports: what docs/kubeflow.md shows.
     by_default = named(manifests.documents(settings.OURS / "config.yaml"), "ConfigMap", "bakeoff")["data"]
     assert by_default == data
-    assert len(forward.by_hand(target)) == len(FORWARDS)
+    told = (ROOT / "docs" / "kubeflow.md").read_text()
+    example = (ROOT / "compose" / ".env.example").read_text()
+    for each in FORWARDS:
+        assert re.search(rf"\| {each.port} \| .* \| `{each.variable}` \|", told)
+        assert f"# {each.variable}={each.port}\n" in example
+    assert forward.by_hand(target)[0].endswith("port-forward --address 127.0.0.1 service/ml-pipeline-ui 8085:80")
 
 
 def test_a_probe_asks_by_a_host_name_that_mlflow_allows(ours):
@@ -206,17 +214,48 @@ def test_only_kfps_two_kustomizations_fetch_and_only_its_one_version():
     assert remote[settings.KFP][0].partition("?")[0].endswith("/env/platform-agnostic")
 
 
+@pytest.fixture
+def upstream(tmp_path, monkeypatch):
+    """A git repository on this machine in the place of KFP's, which cannot be fetched by a test."""
+
+    def make(path: str, *objects: dict) -> None:
+        folder = tmp_path / "pipelines" / path
+        folder.mkdir(parents=True)
+        (folder / "kustomization.yaml").write_text("resources: [all.yaml]")
+        (folder / "all.yaml").write_text(yaml.safe_dump_all(objects))
+        git = ["git", "-C", str(tmp_path / "pipelines"), "-c", "user.name=x", "-c", "user.email=x@localhost"]
+        for command in (
+            ["init", "--quiet"],
+            ["add", "--all"],
+            ["commit", "--quiet", "--message", "x"],
+            ["tag", "2.17.0"],
+        ):
+            subprocess.run([*git, *command], check=True)
+        monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+        monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.file://{tmp_path / 'pipelines'}.insteadOf")
+        monkeypatch.setenv("GIT_CONFIG_VALUE_0", "https://github.com/kubeflow/pipelines")
+
+    return make
+
+
 @pytest.mark.parametrize("policy", [{"imagePullPolicy": "Always"}, {"imagePullPolicy": "IfNotPresent"}, {}])
-def test_kfps_deployments_take_the_images_that_were_loaded(kubectl, tmp_path, policy):
-    """With a stand-in of one of KFP's Deployments, for its own are not here: the patch fits whatever it says."""
-    kustomization = yaml.safe_load((settings.KFP / "kustomization.yaml").read_text())
-    kustomization["resources"] = ["deployment.yaml"]
-    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+def test_kfp_is_fetched_by_its_tag_and_takes_the_images_that_were_loaded(kubectl, upstream, policy):
     pod = {"containers": [{"name": "main", "image": "x/y:1", **policy}]}
     deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"}}
-    (tmp_path / "deployment.yaml").write_text(yaml.safe_dump({**deployment, "spec": {"template": {"spec": pod}}}))
-    [found] = render(kubectl, tmp_path)
-    assert [each["imagePullPolicy"] for each in manifests.containers(found)] == ["IfNotPresent"]
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {"ports": [{"port": 80}]}}
+    path = "manifests/kustomize/env/platform-agnostic"
+    upstream(path, {**deployment, "spec": {"template": {"spec": pod}}}, service)
+    found = render(kubectl, settings.KFP)
+    assert [each["imagePullPolicy"] for each in manifests.containers(named(found, "Deployment", "a"))] == [
+        "IfNotPresent"
+    ]
+    assert named(found, "Service", "a") == service
+
+
+def test_what_is_of_the_whole_cluster_is_fetched_by_the_same_tag(kubectl, upstream):
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kubeflow"}}
+    upstream("manifests/kustomize/cluster-scoped-resources", namespace)
+    assert render(kubectl, settings.CLUSTER_SCOPED) == [namespace]
 
 
 def test_images_are_found_in_variables_and_arguments_too():
@@ -251,6 +290,9 @@ def test_the_list_for_prefetch_has_kfps_release_the_node_and_ours():
     assert listed[0] == images.node_image()
     assert re.fullmatch(r"kindest/node:v1\.36\.1@sha256:[0-9a-f]{64}", images.node_image())
     assert "postgres:15" in listed
+    made = images.anew(images.LIST.read_text(), ["a:1", "b:2"])
+    assert made.startswith("# Every image of others")
+    assert made.endswith("images.txt\na:1\nb:2\n")
     own = [each for each in listed if each.startswith("ghcr.io/kubeflow/")]
     assert len(own) >= 12
     assert all(each.endswith(f":{settings.KFP_VERSION}") for each in own)

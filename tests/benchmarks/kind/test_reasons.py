@@ -49,8 +49,9 @@ def test_ready_and_finished_pods_lack_nothing():
     ("message", "cause"),
     [
         (
-            'Back-off pulling image "x": failed to pull and unpack image: failed to resolve reference "docker.io/library/'
-            'bakeoff-mlflow:0123456789ab": pull access denied, repository does not exist or may require authorization',
+            'Back-off pulling image "x": failed to pull and unpack image: failed to resolve reference "docker.io/'
+            'library/bakeoff-mlflow:0123456789ab": pull access denied, repository does not exist'
+            " or may require authorization",
             "node has no such image, nor has the registry",
         ),
         (
@@ -145,11 +146,15 @@ def test_waiting_that_may_end_says_for_how_long_and_what_the_last_warning_was():
     creating = waiting("ContainerCreating")
     assert reason(creating) == Reason(creating["metadata"]["name"], "ContainerCreating for 60 s")
     events = [
-        {"type": "Warning", "reason": "FailedMount", "message": "old", "lastTimestamp": "2026-11-22T12:04:01Z"},
-        {"type": "Warning", "reason": "FailedMount", "message": "configmap\n not found", "lastTimestamp": "2026-11-22T12:04:30Z"},
+        {"type": "Warning", "reason": "FailedMount", "message": "old", "lastTimestamp": "2026-11-22T12:03:01Z"},
+        {"type": "Warning", "reason": "FailedMount", "message": "configmap\n not found", "lastTimestamp": STARTED},
         {"type": "Normal", "reason": "Pulling", "message": "image", "lastTimestamp": "2026-11-22T12:04:40Z"},
     ]  # fmt: skip
     assert reason(creating, events).what == "ContainerCreating for 60 s: FailedMount: configmap not found"
+    pulling = [{"type": "Normal", "reason": "Pulling", "message": 'Pulling image "mysql:8.4"', "lastTimestamp": "1"}]
+    assert reason(creating, pulling).what == 'ContainerCreating for 60 s: Pulling image "mysql:8.4"'
+    pulled = {"type": "Normal", "reason": "Pulled", "message": "done", "lastTimestamp": "2"}
+    assert reason(creating, [*pulling, pulled]).what == "ContainerCreating for 60 s"
     unhealthy = [{"type": "Warning", "reason": "Unhealthy", "message": "Readiness probe failed", "lastTimestamp": "1"}]
     runs = pod(phase="Running", conditions=ready("False"), containerStatuses=[container({"running": {}})])
     found = reason(runs, unhealthy)
