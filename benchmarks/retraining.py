@@ -147,7 +147,8 @@ def _result(
         stack=arm.stack.value,
         status="failed" if failed else "succeeded",
         seconds=round(seconds, 3),
-        start_s=None if start_s is None else round(start_s, 3),
+        # A server elsewhere has a clock of its own, which may be behind ours.
+        start_s=None if start_s is None or start_s < 0 else round(start_s, 3),
         stop_s=round(stop_s, 3),
         install_s=arm.install_s(),
         adapter_lines=results.lines_of_code(ADAPTER[arm.name]),

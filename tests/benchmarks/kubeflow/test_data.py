@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import httpx
 import pytest
@@ -33,9 +30,9 @@ print(json.dumps([version, files]))
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     """The address of an S3 server with a bucket."""
-    command = shutil.which("moto_server", path=Path(sys.executable).parent) or shutil.which("moto_server")
-    if command is None:
-        pytest.skip("there is no S3 server here: `moto[server]` is not installed")
+    command = python("kubeflow").with_name("moto_server")
+    if not command.exists():
+        pytest.skip("there is no S3 server here: run `./bakeoff setup kubeflow --test`")
     port = processes.free_port()
     log = tmp_path_factory.mktemp("moto") / "log"
     server = processes.start([command, "-H", "127.0.0.1", "-p", str(port)], log, child_env(), log.parent)
