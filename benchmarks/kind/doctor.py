@@ -18,6 +18,8 @@ from benchmarks.stacks.engine import StackError
 MIN_CPUS, GOOD_CPUS = 3, 4
 MIN_GIB, GOOD_GIB = 6, 8
 MIN_DISK_GIB = 25
+#: Kubernetes on the node (kind/cluster.yaml); kubectl is meant to be at most one minor version away.
+NODE_MINOR = 36
 #: A dozen pods watch files; many kernels allow 128 instances to a user.
 INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 MIN_INOTIFY = 256
@@ -72,7 +74,9 @@ def _tool(name: str) -> Check:
         major, minor = tools.version(name)
     except StackError as error:
         return Check(name, False, error.what, error.fix)
-    return Check(name, True, f"{name} {major}.{minor}")
+    far = name == "kubectl" and abs(minor - NODE_MINOR) > 1
+    more = f"; 1.{NODE_MINOR - 1} to 1.{NODE_MINOR + 1} are meant for the node's 1.{NODE_MINOR}" * far
+    return Check(name, True, f"{name} {major}.{minor}{more}")
 
 
 def _engine() -> Iterator[Check]:

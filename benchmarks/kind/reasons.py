@@ -62,10 +62,13 @@ def of_pods(
         log: last line of the log of a pod's container, asked only of those that crash.
     """
     found = []
+    replaced = {_owner(pod) for pod in pods if (pod.get("status") or {}).get("phase") != "Failed"}
     for pod in pods:
         labels = pod["metadata"].get("labels") or {}
         if pod["metadata"].get("deletionTimestamp") or any(name in labels for name in _RUNS):
             continue
+        if (pod.get("status") or {}).get("phase") == "Failed" and _owner(pod) in replaced:
+            continue  # evicted, or a try of a job: what owns it has made another
         mine = [each for each in events if (each.get("involvedObject") or {}).get("name") == pod["metadata"]["name"]]
         reason = of_pod(pod, mine, now, log)
         if reason:
@@ -213,6 +216,12 @@ def _age(pod: dict[str, Any], now: datetime) -> float:
     if not since:
         return 0.0
     return max(0.0, (now - datetime.fromisoformat(since.replace("Z", "+00:00")).astimezone(UTC)).total_seconds())
+
+
+def _owner(pod: dict[str, Any]) -> str:
+    """What has made a pod; a pod that nobody has made is its own."""
+    owners = pod["metadata"].get("ownerReferences") or [{}]
+    return str(owners[0].get("uid") or pod["metadata"]["name"])
 
 
 def _service(pod: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmarks.kind import forward, images, manifests, settings
+from benchmarks.kind import doctor, forward, images, manifests, settings
 from benchmarks.kind.settings import FORWARDS
 from benchmarks.places import ROOT
 
@@ -288,7 +288,7 @@ def test_the_list_for_prefetch_has_kfps_release_the_node_and_ours():
     listed = images.listed()
     assert len(listed) == len(set(listed))
     assert listed[0] == images.node_image()
-    assert re.fullmatch(r"kindest/node:v1\.36\.1@sha256:[0-9a-f]{64}", images.node_image())
+    assert re.fullmatch(rf"kindest/node:v1\.{doctor.NODE_MINOR}\.1@sha256:[0-9a-f]{{64}}", images.node_image())
     assert "postgres:15" in listed
     made = images.anew(images.LIST.read_text(), ["a:1", "b:2"])
     assert made.startswith("# Every image of others")

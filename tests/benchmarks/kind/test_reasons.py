@@ -181,6 +181,17 @@ def test_pods_that_go_or_belong_to_a_run_are_left_out_and_events_are_each_pods_o
     ]
 
 
+def test_a_pod_that_has_been_replaced_is_the_past():
+    evicted = pod("ml-pipeline-7c-a", phase="Failed", reason="Evicted", message="low on resource: memory")
+    after = pod("ml-pipeline-7c-b", phase="Running", conditions=ready())
+    for each in (evicted, after):
+        each["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "uid": "1"}]
+    assert [each.name for each in reasons.of_pods([evicted], [], NOW)] == ["ml-pipeline-7c-a"]
+    assert reasons.of_pods([evicted, after], [], NOW) == []
+    after["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "uid": "2"}]
+    assert [each.name for each in reasons.of_pods([evicted, after], [], NOW)] == ["ml-pipeline-7c-a"]
+
+
 def test_what_makes_no_pods_is_told_too():
     def workload(name, ready=0, **status):
         return {"metadata": {"name": name}, "spec": {"replicas": 1}, "status": {"readyReplicas": ready, **status}}

@@ -159,6 +159,14 @@ def test_too_few_processors_and_too_small_a_disk_are_told(tmp_path):
     assert "sysctl" in doctor.inotify(tmp_path / "few").found
 
 
+@pytest.mark.parametrize(("minor", "far"), [(32, True), (35, False), (37, False), (38, True)])
+def test_a_kubectl_of_other_versions_is_told_but_used(target, fake, minor, far):
+    fake("kubectl", f"""echo '"gitVersion": "v1.{minor}.0"'""")
+    check = next(doctor.checks(target))
+    assert check.ok
+    assert ("1.35 to 1.37 are meant for the node's 1.36" in check.found) is far
+
+
 def test_doctor_goes_on_where_something_is_missing(target, fake, monkeypatch):
     fake("kind", "echo kind v0.32.0 go1.26")
     fake("docker", "echo no engine >&2; exit 1")
