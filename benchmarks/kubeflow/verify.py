@@ -42,6 +42,8 @@ class Options(_Part):
     #: The schedule of the recurring run that is switched on and off, and how long its first run may take to appear.
     every_s: int = 30
     appear_s: float = 180
+    #: So long the server may take to do what it was told: the schedules' controller works in its own time.
+    settle_s: float = 15
 
 
 class Row(_Part):

@@ -29,7 +29,7 @@ class Ending(Ready):
             self.facts.name, experiment, self.version.pipeline, self.version.id, arguments, every
         )
         self.recurring.append(made)
-        if (state := (self.api.recurring_run(made) or {}).get("status")) != "ENABLED":
+        if (state := self._becomes(made, "ENABLED")) != "ENABLED":
             raise unmet(f"made, but {state}", "see the deployment ml-pipeline-scheduledworkflow")
         until = time.monotonic() + self.options.appear_s
         while not (started := self._started_by(made, experiment)):
@@ -38,9 +38,9 @@ class Ending(Ready):
                 raise unmet(what, "see the deployment ml-pipeline-scheduledworkflow")
             time.sleep(_POLL_S)
         self.api.switch(made, on=False)
-        if (state := (self.api.recurring_run(made) or {}).get("status")) != "DISABLED":
+        if (state := self._becomes(made, "DISABLED")) != "DISABLED":
             raise unmet(f"switched off, but {state}", "see the deployment ml-pipeline-scheduledworkflow")
-        time.sleep(_POLL_S)  # a run that was on its way when the schedule was switched off
+        time.sleep(self.options.settle_s)  # for a run that was on its way when the schedule was switched off
         started = self._started_by(made, experiment)
         for run in started:
             with contextlib.suppress(BakeoffError):  # it may have ended
@@ -56,6 +56,15 @@ class Ending(Ready):
         return (
             f"on: {len(started)} run(s) within {self.options.appear_s:.0f} s; off: none in {1.5 * every:.0f} s; removed"
         )
+
+    def _becomes(self, recurring: str, wanted: str) -> str:
+        """The status of a recurring run, once it is the wanted one, or when it has had its time to become that."""
+        until = time.monotonic() + self.options.settle_s
+        while True:
+            status = str((self.api.recurring_run(recurring) or {}).get("status"))
+            if status == wanted or time.monotonic() > until:
+                return status
+            time.sleep(_POLL_S)
 
     def _started_by(self, recurring: str, experiment: str) -> list[str]:
         found = [run["run_id"] for run in self.api.runs(experiment) if run.get("recurring_run_id") == recurring]

@@ -198,7 +198,7 @@ def fast(monkeypatch, plain_results):
     monkeypatch.setattr(Checks, "plain_runs", plain_runs)
     monkeypatch.setattr(arms, "POLL_S", 0.05)
     monkeypatch.setattr(verify_end, "_POLL_S", 0.01)
-    return {"month": "2013-02", "every_s": 1, "appear_s": 5.0, "timeout_s": 60}
+    return {"month": "2013-02", "every_s": 1, "appear_s": 5.0, "settle_s": 0.3, "timeout_s": 60}
 
 
 def test_a_whole_verification(mlflow, make_server, tmp_path, fast):
