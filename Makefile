@@ -16,7 +16,7 @@ test:  ## Core tests, each adapter's tests in its own environment, parity
 	@.venvs/kubeflow/bin/python -m pytest tests/kubeflow_impl
 	@.venvs/core/bin/python -m pytest tests/parity
 
-test-stacks:  ## The compose stacks for real: from nothing, parity, faults (needs Docker, about a quarter of an hour)
+test-stacks:  ## The tools' real servers in containers, and Kubeflow's steps: from nothing, parity, faults (needs Docker, about 15 minutes)
 	@./bakeoff setup plain --test
 	@.venvs/core/bin/python -m pytest -n 2 --dist loadfile tests/stacks
 
