@@ -1,6 +1,6 @@
 # The verbs that people and CI share. Every one sets up what it needs; `./bakeoff --help` has the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-stacks check docs ir lock up-airflow up-prefect down clean distclean
+.PHONY: help demo test test-stacks check docs ir lock up-airflow up-prefect up-kubeflow down clean distclean
 
 help:  ## List the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

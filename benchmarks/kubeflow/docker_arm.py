@@ -23,7 +23,7 @@ from benchmarks.stacks.env_file import DEFAULT
 from shared.config import RetrainConfig
 from shared.errors import BakeoffError, ConfigError
 
-#: The label of a run's containers, with the request id as its value (`kubeflow_impl/__main__.py`).
+#: The label of a run's containers, with the request id as its value (`kubeflow_impl/containers.py`).
 LABEL = "bakeoff"
 
 

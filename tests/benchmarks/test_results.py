@@ -72,7 +72,7 @@ def test_a_failed_arm_stays_a_row_and_its_cause_is_told():
 
 @pytest.mark.parametrize("name", [each for each in ARMS if each is not ArmName.PLAIN])
 def test_adapters_stay_thin(name):
-    assert 20 < results.lines_of_code(ADAPTER[name]) <= 120
+    assert 20 < results.lines_of_code(ADAPTER[name]) <= 160
 
 
 def test_lines_of_code_leaves_out_blanks_and_comments(tmp_path):

@@ -29,7 +29,7 @@ from shared.config import StoreConfig
 from tests.stacks.conftest import PREFIX
 
 MONTH = "2013-03"
-#: What the issue allows.
+#: What a first pull should not exceed.
 MOST_MB = 700
 REMOTE = "s3://bakeoff/dvc"
 COMPONENTS = {"fetch", "ingest", "validate", "select", "evaluate", "register"}

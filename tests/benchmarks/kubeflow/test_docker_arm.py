@@ -162,11 +162,10 @@ def test_kfp_is_asked_for_what_the_arm_says(tmp_path, monkeypatch):
     arm.image, arm._user = "bakeoff-kubeflow:abc", "1:2"
     arm._configs = make_configs(["2013-03"], tmp_path)
     code = """
-import json, sys, shared.serve
-shared.serve.serve = lambda run: None
-import kubeflow_impl.__main__ as adapter
+import json, sys
+from kubeflow_impl import containers
 from shared.config import parse_config
-runner = adapter.docker_runner(parse_config({"month": "2013-03", "request_id": "one", **json.loads(sys.argv[1])}))
+runner = containers.runner(parse_config({"month": "2013-03", "request_id": "one", **json.loads(sys.argv[1])}))
 print(json.dumps({**runner.container_run_args, "mounts": [dict(each) for each in runner.container_run_args["mounts"]]}))
 """
 
