@@ -232,7 +232,7 @@ def setup(
 
 
 _COMMANDS = (*model_cli.COMMANDS, *stack_cli.COMMANDS, *docker_cli.COMMANDS, *screenshots_cli.COMMANDS)
-for _command in (*_COMMANDS, kubeflow_cli.verify):
+for _command in (*_COMMANDS, kubeflow_cli.deploy, kubeflow_cli.verify):
     app.command()(_command)
 
 

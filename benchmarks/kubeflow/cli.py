@@ -70,7 +70,7 @@ if not out.is_terminal:
 
 
 class Target(StrEnum):
-    """What can be verified."""
+    """What can be deployed and verified."""
 
     KUBEFLOW = "kubeflow"
 
@@ -144,6 +144,48 @@ def arm_of(on: ArmName, folder: Path, host: str | None, mlflow: str | None, **mo
     from benchmarks.kubeflow.stack_arm import KubeflowStack
 
     return KubeflowStack(folder, server_of(on, host, mlflow, **more))
+
+
+def deploy(
+    target: Annotated[Target, typer.Argument(help="Which pipeline.")],
+    host: Host = None,
+    image: Image = None,
+    env_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Without --host: the env file that `./bakeoff up kubeflow` was given, compose/.env by default."
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+) -> None:
+    """Compile the pipeline and upload it as a version of `retrain`; what is there already stays the one version of it.
+
+    A server that asks for a token gets the one in BAKEOFF_KFP_TOKEN.
+    """
+    import dataclasses
+    import json as library
+
+    from benchmarks import environments
+    from benchmarks.kubeflow import deploy as deploying
+    from benchmarks.kubeflow.api import KfpApi
+
+    # MLflow has no part in it.
+    server = server_of(ArmName.KUBEFLOW, host, host, image=image, env_file=env_file)
+    environments.ensure("kubeflow")
+    api = KfpApi(server.host, servers.token(), server.namespace)
+    try:
+        api.health()
+        done = deploying.upload(api, deploying.compile_ir(server.image), deploying.commit())
+    finally:
+        api.rest.close()
+    if json:
+        print(library.dumps(dataclasses.asdict(done), indent=2))
+        return
+    what = "uploaded" if done.made else "there already"
+    line = (
+        f"{deploying.PIPELINE} {done.title} {what}: {server.host}/#/pipelines/details/{done.pipeline}/version/{done.id}"
+    )
+    out.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def verify(

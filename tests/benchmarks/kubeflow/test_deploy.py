@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import subprocess
 
 import pytest
 import yaml
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from benchmarks.kubeflow import deploy
 from benchmarks.kubeflow.api import KfpApi
+from benchmarks.places import ROOT
 from benchmarks.stacks.rest import Refused, Silent
 from shared.errors import ConfigError
 
@@ -168,3 +171,16 @@ def test_a_compiler_that_fails_is_told(monkeypatch, tmp_path):
     monkeypatch.setattr(deploy, "child_env", lambda **more: {"PYTHONPATH": str(tmp_path), **more})
     with pytest.raises(deploy.CompileFailed, match="TypeError: no such thing"):
         deploy.compile_ir(IMAGE)
+
+
+def test_the_command_uploads_once_and_finds_it_again(fake):
+    def deployed():
+        command = [ROOT / "bakeoff", "deploy", "kubeflow", "--host", fake.address, "--image", IMAGE, "--json"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    first, second = deployed(), deployed()
+    assert (first["made"], second["made"]) == (True, False)
+    assert (first["id"], first["digest"]) == (second["id"], second["digest"])
+    assert len(fake.versions) == 1
