@@ -48,6 +48,7 @@ app = typer.Typer(
     cls=Group,
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",  # which joins the lines of a paragraph
     pretty_exceptions_enable=False,
     help="One real retraining pipeline, run by plain Python, Prefect, Airflow and Kubeflow, and measured.",
 )

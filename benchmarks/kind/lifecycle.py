@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 
 from benchmarks import environments
 from benchmarks.display import Display
@@ -18,7 +17,7 @@ from benchmarks.kind.tools import Kubectl
 from benchmarks.kubeflow import data, image, server
 from benchmarks.stacks import doctor as stack_doctor
 from benchmarks.stacks.engine import StackError
-from benchmarks.stacks.lifecycle import only_one
+from benchmarks.stacks.lifecycle import only_one, teller
 from shared.errors import ConfigError
 
 APPLY_S = 180.0
@@ -78,7 +77,7 @@ def up(target: Target, console: Console, *, step_image: str | None = None, mlflo
 def _up(target: Target, console: Console, step_image: str | None, mlflow_image: str | None) -> Up:
     kubectl = Kubectl.of(target)
     with Display(console, [target.name]) as display:
-        tell = _teller(display, target.name)
+        tell = teller(display, target.name)
         if not environments.is_ready("kubeflow"):
             tell("building the kubeflow environment, which pushes the data")
             environments.ensure("kubeflow")
@@ -241,15 +240,3 @@ def _remove_ours(target: Target, console: Console, volumes: bool) -> str:
     removed = len([line for line in told.splitlines() if " deleted" in line])
     kept = "" if volumes else ", and the volumes of MLflow and its database (--volumes removes them)"
     return f"{target.name}: removed {removed} objects of ours; kept: Kubeflow Pipelines{kept}"
-
-
-def _teller(display: Display, name: str) -> Callable[[str], None]:
-    said = ""
-
-    def tell(what: str) -> None:
-        nonlocal said
-        if what != said:
-            said = what
-            display.begin(name, escape(what))
-
-    return tell

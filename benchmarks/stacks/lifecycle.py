@@ -81,7 +81,7 @@ def up(tool: Tool, path: Path, console: Console, *, celery: bool = False) -> Up:
 def _up(stack: Stack, env: EnvFile, compose: Compose, console: Console, celery: bool) -> Up:
     dataset.ensure()
     with Display(console, [compose.project]) as display:
-        tell = _teller(display, compose.project)
+        tell = teller(display, compose.project)
         tell("building the images")
         build_s, _ = _timed(lambda: build(compose, lambda step: tell(f"building: {step}")))
         tell("publishing the data")
@@ -182,7 +182,8 @@ def only_one(project: str) -> Iterator[None]:
         lock.release()
 
 
-def _teller(display: Display, name: str) -> Callable[[str], None]:
+def teller(display: Display, name: str) -> Callable[[str], None]:
+    """What tells on the display what is being done, each thing once."""
     said = ""
 
     def tell(what: str) -> None:

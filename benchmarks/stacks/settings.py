@@ -41,7 +41,7 @@ def settings(name: ArmName, path: Path | None = None) -> StackSettings:
         raise ConfigError(
             f"there is no compose stack of {name}",
             where=f"--on {name} --stack compose",
-            fix="choose --on airflow or --on prefect, or leave --stack away",
+            fix="choose --on airflow or --on prefect, --stack kind for kubeflow, or leave --stack away",
         )
     env = env_file.read((path or env_file.DEFAULT).absolute())
     stack = STACKS[Tool(name)]
