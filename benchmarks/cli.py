@@ -140,6 +140,8 @@ def retrain(
     if stack is not Stack.EMBEDDED and (tracking_uri or port):
         fix = "leave these options away, or the stack"
         raise ConfigError("a stack has an MLflow and ports of its own", where="--tracking-uri, --port", fix=fix)
+    if stack is not Stack.KIND and any((host, mlflow, mlflow_in_pods, object_store, data_remote, image, context)):
+        raise ConfigError("a server is named, but not asked for", where="--host", fix="add --stack kind")
     folder = (state or STATE) / (on if stack is Stack.EMBEDDED else f"{on}-{stack}")
     server: dict[str, Any] = {"tracking_uri": tracking_uri, "artifact_location": None} if tracking_uri else {}
     arm: Arm | None = None
@@ -152,8 +154,6 @@ def retrain(
         where = {"image": image, "namespace": namespace, "context": context, "env_file": env_file}
         cluster = kubeflow_cli.arm_of(on, folder, host, mlflow, **places, **where)
         arm, server = cluster, {"tracking_uri": cluster.tracking_uri, "artifact_location": None}
-    elif host or mlflow or image:
-        raise ConfigError("a server is named, but not asked for", where="--host", fix="add --stack kind")
     elif in_containers:
         server |= docker_arm.places()
     [config] = make_configs([month], folder, {"dataset": of, **server})

@@ -42,6 +42,12 @@ class Environment(_Figures):
     python: str
 
 
+#: The fields of a retraining that must be equal on every arm, bit for bit.
+SAME_EVERYWHERE = (
+    *("month", "auc", "log_loss", "candidate", "promoted", "version", "model_digest", "data_version", "reason"),
+)
+
+
 class Retraining(_Figures):
     """One retraining on one arm; `seconds` from its trigger to its end, as the caller sees it."""
 
@@ -61,7 +67,7 @@ class Retraining(_Figures):
     @property
     def identity(self) -> tuple[Any, ...]:
         """What must be equal on every arm."""
-        return self.month, self.auc, self.log_loss, self.candidate, self.promoted, self.version, self.model_digest
+        return tuple(getattr(self, name) for name in SAME_EVERYWHERE)
 
 
 class ArmResult(_Figures):

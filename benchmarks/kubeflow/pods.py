@@ -5,53 +5,37 @@ Pods carry the label `pipeline/runid` (kubeflow/pipelines, backend/src/common/ut
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
+from datetime import UTC, datetime
 from typing import Any
 
+from benchmarks.kind import reasons as of_cluster
+from benchmarks.kind.tools import Kubectl
+from benchmarks.stacks.engine import StackError
+
 _ASK_S = 15.0
-#: What passes by itself within seconds.
-_NORMAL = ("ContainerCreating", "PodInitializing")
 
 
 def reasons(context: str, namespace: str, run: str) -> list[str]:
-    """Why pods of a run have not started; [] when none waits, or nobody can tell."""
-    text = _kubectl(context, namespace, "get", "pods", "--selector", f"pipeline/runid={run}", "--output", "json")
+    """Why pods of a run cannot start; [] when none waits in vain, or nobody can tell."""
+    kubectl = Kubectl(context, namespace=namespace)
     try:
-        return waiting(json.loads(text)["items"]) if text else []
-    except (ValueError, KeyError, TypeError):
+        return waiting(kubectl.get("pods", "--selector", f"pipeline/runid={run}", f"--request-timeout={_ASK_S:.0f}s"))
+    except (StackError, ValueError):
         return []
+
+
+def waiting(pods: list[dict[str, Any]]) -> list[str]:
+    """Read pods as kubectl gives them: what is only on its way, or has ended, is left out."""
+    pending = (pod for pod in pods if (pod.get("status") or {}).get("phase") == "Pending")
+    found = (of_cluster.of_pod(pod, [], datetime.now(UTC)) for pod in pending)
+    return [str(reason) for reason in found if reason and reason.hopeless_after_s is not None]
 
 
 def log(context: str, namespace: str, pod: str) -> str:
     """What the pod's main container has written; '' where that cannot be had."""
-    return _kubectl(context, namespace, "logs", pod, "--container", "main", "--tail", "500")
-
-
-def waiting(pods: list[dict[str, Any]]) -> list[str]:
-    """Read pods as kubectl gives them."""
-    found = []
-    for pod in pods:
-        name, status = pod["metadata"]["name"], pod.get("status") or {}
-        for condition in status.get("conditions") or []:
-            if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-                found.append(f"{name}: {condition.get('reason')}: {condition.get('message', '')}".rstrip(": "))
-        for container in (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or []):
-            waits = (container.get("state") or {}).get("waiting") or {}
-            if waits.get("reason") and waits["reason"] not in _NORMAL:
-                image = f" ({container['image']})" if "Image" in waits["reason"] else ""
-                found.append(f"{name}: {waits['reason']}{image}: {waits.get('message', '')}".rstrip(": "))
-    return found
-
-
-def _kubectl(context: str, namespace: str, *command: str) -> str:
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        return ""
-    words = [kubectl, "--context", context, "--namespace", namespace, "--request-timeout", "10s", *command]
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=_ASK_S)
-    except (OSError, subprocess.TimeoutExpired):
+        return Kubectl(context, namespace=namespace).run(
+            "logs", pod, "--container", "main", "--tail", "500", timeout_s=_ASK_S
+        )
+    except StackError:
         return ""
-    return done.stdout if done.returncode == 0 else ""

@@ -17,10 +17,6 @@ from benchmarks.stacks.follow import Attempt
 from shared.config import RetrainConfig
 from shared.errors import BakeoffError
 
-#: What must be equal on every arm, field for field, as in tests/stacks/conftest.py.
-SAME_EVERYWHERE = (
-    *("month", "auc", "log_loss", "candidate", "promoted", "version", "model_digest", "data_version", "reason"),
-)
 #: No month has so many flights: `validate` must refuse it.
 IMPOSSIBLE = {"contract": {"min_rows": 10_000_000, "max_rows": 20_000_000}}
 BROKEN = "the data contract is broken"
@@ -193,12 +189,12 @@ class Checks(Ending):
         unlike = [
             f"run {number}, {name}: {getattr(here, name)} here, {getattr(there, name)} there"
             for number, (here, there) in enumerate(zip(self.plain, self.done, strict=True), 1)
-            for name in SAME_EVERYWHERE
+            for name in results.SAME_EVERYWHERE
             if getattr(here, name) != getattr(there, name)
         ]
         if unlike:
             raise unmet("; ".join(unlike), "see that the image holds this checkout's code, and the store these data")
-        return f"{len(SAME_EVERYWHERE)} fields of {len(self.done)} runs are equal, bit for bit"
+        return f"{len(results.SAME_EVERYWHERE)} fields of {len(self.done)} runs are equal, bit for bit"
 
     def failing_run(self) -> str:
         self.failed, done = self._run(self._config(**IMPOSSIBLE))

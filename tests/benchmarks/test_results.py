@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import demo, results
-from benchmarks.places import ADAPTER, ARMS, ArmName
+from benchmarks.places import ADAPTER, ArmName
 
 ENVIRONMENT = {
     "date": "2026-01-01T00:00:00+00:00",
@@ -70,9 +70,13 @@ def test_a_failed_arm_stays_a_row_and_its_cause_is_told():
     assert "airflow failed: out of luck" in demo.summary(result)
 
 
-@pytest.mark.parametrize("name", [each for each in ARMS if each is not ArmName.PLAIN])
-def test_adapters_stay_thin(name):
-    assert 20 < results.lines_of_code(ADAPTER[name]) <= 160
+@pytest.mark.parametrize(
+    ("name", "most"),
+    # Kubeflow's pods are described in Python (room, addresses, secrets): what the others have in YAML is not counted.
+    [(ArmName.PREFECT, 120), (ArmName.AIRFLOW, 120), (ArmName.KUBEFLOW, 160)],
+)
+def test_adapters_stay_thin(name, most):
+    assert 20 < results.lines_of_code(ADAPTER[name]) <= most
 
 
 def test_lines_of_code_leaves_out_blanks_and_comments(tmp_path):

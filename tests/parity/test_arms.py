@@ -18,6 +18,7 @@ from rich.console import Console
 
 from benchmarks.display import Display
 from benchmarks.places import ARMS, ROOT, ArmName
+from benchmarks.results import SAME_EVERYWHERE
 from benchmarks.retraining import make_configs, run
 from shared import events, registry
 from shared.config import RetrainConfig
@@ -111,18 +112,7 @@ def test_after_an_interruption_the_month_is_retrained(arm, finished):
 @arms
 def test_every_arm_agrees_with_plain_bit_for_bit(arm, finished):
     def identity(result):
-        names = (
-            "month",
-            "auc",
-            "log_loss",
-            "candidate",
-            "promoted",
-            "version",
-            "model_digest",
-            "data_version",
-            "reason",
-        )
-        return {name: result["retrainings"][0][name] for name in names}
+        return {name: result["retrainings"][0][name] for name in SAME_EVERYWHERE}
 
     assert identity(finished(arm)) == identity(finished(ArmName.PLAIN))
 

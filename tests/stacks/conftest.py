@@ -15,9 +15,6 @@ from benchmarks.stacks import env_file
 PREFIX = "bakeoff-test"
 #: What became of each fault, for the documents (`--save-faults` keeps it with them).
 LEDGER = STATE / "stacks" / "faults.json"
-SAME_EVERYWHERE = (
-    *("month", "auc", "log_loss", "candidate", "promoted", "version", "model_digest", "data_version", "reason"),
-)
 
 
 def pytest_addoption(parser):
@@ -58,4 +55,4 @@ def plain_march(tmp_path_factory):
     command = [ROOT / "bakeoff", "retrain", "--on", "plain", "--month", "2013-03", "--json"]
     done = subprocess.run([*command, "--state", tmp_path_factory.mktemp("plain")], capture_output=True, text=True)
     [retraining] = json.loads(done.stdout)["retrainings"]
-    return {name: retraining[name] for name in SAME_EVERYWHERE}
+    return {name: retraining[name] for name in results.SAME_EVERYWHERE}

@@ -49,10 +49,18 @@ def test_options_that_go_together_are_taken(runner):
     assert docker_arm.check(ArmName.AIRFLOW, Stack.COMPOSE, SUBPROCESS, mount_code=False) is False
 
 
-def test_the_command_refuses_before_any_work(tmp_path):
-    command = ["retrain", "--on", "prefect", "--runner", "docker", "--month", "2013-03", "--state", str(tmp_path / "x")]
-    done = CliRunner().invoke(cli.app, command)
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--on", "prefect", "--runner", "docker"], "Kubeflow's embedded mode only"),
+        (["--on", "kubeflow", "--data-remote", "s3://bucket/data"], "add --stack kind"),
+        (["--on", "airflow", "--stack", "compose", "--host", "http://127.0.0.1:9"], "add --stack kind"),
+    ],
+)
+def test_the_command_refuses_before_any_work(tmp_path, more, told):
+    done = CliRunner().invoke(cli.app, ["retrain", *more, "--month", "2013-03", "--state", str(tmp_path / "x")])
     assert done.exit_code == 1
+    assert told in done.output
     assert not (tmp_path / "x").exists()
 
 

@@ -210,12 +210,21 @@ def test_why_pods_wait_as_kubectl_tells_it():
     ]
     pull = {"image": "x:1", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off"}}}
     normal = {"image": "x:1", "state": {"waiting": {"reason": "PodInitializing"}}}
+    failed = {"name": "main", "image": "x:1", "state": {"terminated": {"exitCode": 1}}}
+
+    def pod(name, phase="Pending", **status):
+        return {"metadata": {"name": name}, "status": {"phase": phase, **status}}
+
     found = pods.waiting(
         [
-            {"metadata": {"name": "a"}, "status": {"conditions": conditions}},
-            {"metadata": {"name": "b"}, "status": {"containerStatuses": [pull], "initContainerStatuses": [normal]}},
-            {"metadata": {"name": "c"}, "status": {"containerStatuses": [{"state": {"running": {}}}]}},
-            {"metadata": {"name": "d"}},
+            pod("a", conditions=conditions),
+            pod("b", containerStatuses=[pull], initContainerStatuses=[normal]),
+            pod("c", "Running", containerStatuses=[{"state": {"running": {}}}]),
+            pod("d", containerStatuses=[normal]),
+            pod("e", "Failed", containerStatuses=[failed]),  # a step that failed does not wait
         ]
     )
-    assert found == ["a: Unschedulable: 0/1 nodes: no memory", "b: ImagePullBackOff (x:1): Back-off"]
+    assert found == [
+        "a: Pending: Unschedulable: 0/1 nodes: no memory",
+        "b: ImagePullBackOff: image x:1 cannot be pulled (Back-off)",
+    ]
