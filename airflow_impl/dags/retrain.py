@@ -2,22 +2,28 @@
 ### Monthly retraining
 
 Trains every candidate on all months before the chosen one, scores them on it, and promotes the best
-only if the gate finds it surely better than the champion. A rejection is a normal end: `register` is then skipped.
+only if the gate finds it surely better than the champion, and a person agrees where the run asks for that.
+A rejection is a normal end: `register` is then skipped.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+import os
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import (
+    AllowedKeyMapper,
     Asset,
     BaseOperatorLink,
     BaseXCom,
+    CronPartitionTimetable,
     ExceptionRetryPolicy,
     Metadata,
     Param,
+    PartitionedAssetTimetable,
     RetryAction,
     RetryRule,
     conf,
@@ -26,17 +32,26 @@ from airflow.sdk import (
     task,
 )
 
+from airflow_impl.approval import Approve
+from airflow_impl.connections import mlflow_login
+from airflow_impl.webhook import Webhook
 from shared import datasets, steps
 
 # What passes between tasks is plain JSON (XCom): identities, paths and numbers; the data stay in files.
 Json = dict[str, Any]
 
+#: How many candidates are trained at once is the size of this pool; Airflow's own where nobody has made one for it.
+TRAIN_POOL = os.environ.get("BAKEOFF_TRAIN_POOL", "default_pool")
+
+RUN = "{{ dag.dag_id }} {{ run_id }}"
 VERDICT = {
     "verdict": "{% set verdict = ti.xcom_pull('evaluate') %}"
     "{{ 'promote' if verdict.promote else 'reject' }} {{ verdict.challenger.candidate }}",
     "reason": "{{ ti.xcom_pull('evaluate').reason }}",
 }
 
+#: An event of it says that a month of data has landed: its partition key is the month.
+ARRIVED = Asset("flights", uri="dvc://flights")
 CHAMPION = Asset("champion", uri="mlflow://champion")
 
 MONTHS = list(datasets.get(datasets.DEFAULT).windows)
@@ -67,73 +82,162 @@ RETRY = {
 }
 
 
-@dag(
-    dag_id="retrain",
-    schedule=None,
-    max_active_runs=1,
-    params={
-        "month": Param("2013-05", type="string", examples=MONTHS, description="The month that has just arrived"),
-        "settings": Param({}, type="object", description="Any other field of shared.config.RetrainConfig"),
-    },
-    default_args=RETRY,
-    doc_md=__doc__,
-    tags=["bake-off"],
+def request(params: Json, partition_key: str | None, events: list[Any]) -> Json:
+    """What to retrain: what the run is asked for, else what the event says that has started it."""
+    notice = events[-1].extra if events else {}
+    settings = notice.get("settings", {}) | params["settings"]
+    return {"month": params["month"] or partition_key, "data_rev": notice.get("data_rev"), **settings}
+
+
+def impute_is_asked_for(context: Any) -> bool:
+    """Does a number miss so much of its values in this window that they have to be filled?"""
+    return bool(context["ti"].xcom_pull(task_ids="validate")["report"]["impute"])
+
+
+def pipeline(dag_id: str, settings: Json | None = None, **when: Any) -> None:
+    """One DAG of the pipeline: what it is started by, and what it assumes where a run says nothing else."""
+
+    @dag(
+        dag_id=dag_id,
+        max_active_runs=1,
+        params={
+            "month": Param(
+                None,
+                type=["null", "string"],
+                examples=MONTHS,
+                description="The month that has just arrived; by default the run's partition",
+            ),
+            "settings": Param(
+                settings or {}, type="object", description="Any other field of shared.config.RetrainConfig"
+            ),
+            "approval": Param(False, type="boolean", description="A person has to agree before a promotion"),
+            "approval_hours": Param(
+                24, type="number", exclusiveMinimum=0, description="No answer in that time is a refusal"
+            ),
+        },
+        default_args=RETRY | {"pre_execute": mlflow_login},
+        doc_md=__doc__,
+        tags=["bake-off"],
+        on_failure_callback=Webhook("{{ dag.dag_id }} {{ run_id }} failed: {{ reason }}"),
+        **when,
+    )
+    def retrain():
+        @task
+        def ingest(params=None, run_id=None, dag=None, partition_key=None, triggering_asset_events=None) -> Json:
+            """Open the MLflow run and fetch the months by data version."""
+            events = [event for each in (triggering_asset_events or {}).values() for event in each]
+            config = request(params, partition_key, events)
+            page = f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/dags/{dag.dag_id}/runs/{quote(run_id)}"
+            return steps.ingest(config, "airflow", run_id, orchestrator_url=page).json_dict()
+
+        @task
+        def validate(window: Json) -> Json:
+            """Hold the months against the data contract; set impossible rows aside."""
+            return steps.validate(window).json_dict()
+
+        @task.run_if(impute_is_asked_for, "nothing has to be imputed")
+        @task(pre_execute=mlflow_login)  # run_if would replace that of the default arguments
+        def impute(window: Json) -> Json:
+            """Fill what is missing with the training months' median; skipped where nothing asks for it."""
+            return steps.impute(window).json_dict()
+
+        @task(trigger_rule="none_failed")
+        def candidates(validated: Json, imputed: Json | None = None, ti=None) -> list[Json]:
+            """What to train: the width of the fan-out is known at run time only. From here on there is one window."""
+            window = imputed or validated
+            ti.xcom_push("window", window)
+            return steps.candidates(window)
+
+        # A mapped task takes no documentation from its docstring. The pool says how many run at once, and can be
+        # changed while they do.
+        @task(
+            map_index_template="{{ candidate_name }}",
+            pool=TRAIN_POOL,
+            doc_md="Fit one candidate and score it on the holdout.",
+        )
+        def train(window: Json, candidate: Json) -> Json:
+            get_current_context()["candidate_name"] = candidate.get("label", candidate["name"])
+            return steps.train(window, candidate).json_dict()
+
+        # Whether one that has failed may be left out is the configuration's to say, and the core's to hold.
+        @task(trigger_rule="all_done_min_one_success")
+        def select(window: Json, trained: list[Json]) -> Json:
+            """Choose the candidate with the lowest log loss."""
+            return steps.select(window, list(trained)).json_dict()
+
+        @task
+        def evaluate(window: Json, challenger: Json) -> Json:
+            """Let the challenger meet the champion; the XCom holds the verdict and its reason."""
+            return steps.evaluate(window, challenger).json_dict()
+
+        # What was decided, and why, then stands in the tab "Rendered Templates" of this task.
+        @task.branch(templates_dict=VERDICT)
+        def gate(verdict: Json, params: Json | None = None) -> str:
+            """Register what is surely better, or ask a person first; what is not chosen is skipped."""
+            if not verdict["promote"]:
+                return "rejected"
+            return "approve" if params["approval"] else "register"
+
+        @task(outlets=[CHAMPION], trigger_rule="none_failed_min_one_success")
+        def register(window: Json, verdict: Json):
+            """Register the challenger and make it champion; the asset event carries the outcome."""
+            outcome = steps.register(window, verdict).json_dict()
+            yield Metadata(CHAMPION, extra=outcome)
+            return outcome
+
+        @task(on_success_callback=Webhook(f"{RUN} was refused by {{{{ ti.xcom_pull(task_ids='approve', key='by') }}}}"))
+        def refuse(window: Json, verdict: Json, by: str) -> None:
+            """Close the retraining of a promotion that a person did not want."""
+            steps.refuse(window, verdict, by)
+
+        rejected = EmptyOperator(
+            task_id="rejected",
+            doc_md="The champion stays: whoever listens to alerts is told why.",
+            on_success_callback=Webhook(f"{RUN} was rejected: {VERDICT['reason']}"),
+        )
+        approve = Approve(
+            task_id="approve",
+            doc_md="Wait for a person, who approves or refuses the promotion.",
+            subject="Promote {{ ti.xcom_pull(task_ids='evaluate').challenger.candidate }}?",
+            body=VERDICT["reason"],
+            options=["Approve", "Refuse"],
+            options_mapping={"Approve": "register", "Refuse": "refuse"},
+            defaults="Refuse",
+            notifiers=Webhook(f"{RUN} waits for approval"),
+            retries=0,  # a second try would ask again
+        )
+
+        opened = ingest()
+        validated = validate(opened)
+        plan = candidates(validated, impute(validated))
+        window = plan["window"]
+        trained = train.partial(window=window).expand(candidate=plan)
+        verdict = evaluate(window, select(window, trained))
+        registered = register(window, verdict)
+        gate(verdict) >> [rejected, approve, registered]
+        approve >> [registered, refuse(window, verdict, approve.output["by"])]
+        for result in (opened, verdict, registered):
+            result.operator.operator_extra_links = [MLflowRun()]
+
+    retrain()
+
+
+#: At six in the morning of every third of a month, in New York, for the month before.
+MONTHLY = CronPartitionTimetable("0 6 3 * *", timezone="America/New_York", run_offset=-1, key_format="%Y-%m")
+
+pipeline("retrain", schedule=None)
+pipeline(
+    "retrain_on_arrival",
+    # An event that comes while a DAG is paused is lost to it.
+    is_paused_upon_creation=False,
+    schedule=PartitionedAssetTimetable(assets=ARRIVED, default_partition_mapper=AllowedKeyMapper(MONTHS[1:])),
 )
-def retrain():
-    @task
-    def ingest(params: Json | None = None, run_id: str | None = None) -> Json:
-        """Open the MLflow run and fetch the months by data version."""
-        config = {"month": params["month"], **params["settings"]}
-        page = f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/dags/retrain/runs/{quote(run_id)}"
-        return steps.ingest(config, "airflow", run_id, orchestrator_url=page).json_dict()
-
-    @task
-    def validate(window: Json) -> Json:
-        """Hold the months against the data contract; set impossible rows aside."""
-        return steps.validate(window).json_dict()
-
-    @task
-    def candidates(window: Json) -> list[Json]:
-        """What to train: the width of the fan-out is known at run time only."""
-        return window["config"]["candidates"]
-
-    # A mapped task takes no documentation from its docstring.
-    @task(map_index_template="{{ candidate_name }}", doc_md="Fit one candidate and score it on the holdout.")
-    def train(window: Json, candidate: Json) -> Json:
-        get_current_context()["candidate_name"] = candidate["name"]
-        return steps.train(window, candidate).json_dict()
-
-    @task
-    def select(trained: list[Json]) -> Json:
-        """Choose the candidate with the lowest log loss."""
-        return steps.select(list(trained)).json_dict()
-
-    @task
-    def evaluate(window: Json, challenger: Json) -> Json:
-        """Let the challenger meet the champion; the XCom holds the verdict and its reason."""
-        return steps.evaluate(window, challenger).json_dict()
-
-    # What was decided, and why, then stands in the tab "Rendered Templates" of this task.
-    @task.short_circuit(templates_dict=VERDICT)
-    def gate(verdict: Json) -> bool:
-        """Go on to `register` only if the challenger is surely better; a rejection skips it."""
-        return verdict["promote"]
-
-    @task(outlets=[CHAMPION])
-    def register(window: Json, verdict: Json):
-        """Register the challenger and make it champion; the asset event carries the outcome."""
-        outcome = steps.register(window, verdict).json_dict()
-        yield Metadata(CHAMPION, extra=outcome)
-        return outcome
-
-    opened = ingest()
-    window = validate(opened)
-    trained = train.partial(window=window).expand(candidate=candidates(window))
-    verdict = evaluate(window, select(trained))
-    registered = register(window, verdict)
-    gate(verdict) >> registered
-    for result in (opened, verdict, registered):
-        result.operator.operator_extra_links = [MLflowRun()]
-
-
-retrain()
+pipeline("retrain_monthly", schedule=MONTHLY, start_date=datetime(2013, 3, 1), catchup=False)
+pipeline(
+    "retrain_history",
+    settings={"model_name": "history"},
+    schedule=MONTHLY,
+    start_date=datetime(2013, 3, 1),
+    end_date=datetime(2013, 5, 1),
+    catchup=True,
+)

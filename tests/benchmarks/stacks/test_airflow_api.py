@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.stacks.airflow_api import error_of, event_of, look_of, unhealthy
+from benchmarks.stacks.follow import Follower
 
 ANSWERS = Path(__file__).parent / "answers"
 
@@ -59,10 +60,24 @@ def test_every_part_has_to_be_healthy():
     [
         (None, "waiting"), ("scheduled", "waiting"), ("queued", "waiting"), ("upstream_failed", "waiting"),
         ("skipped", "waiting"), ("running", "running"), ("success", "finished"), ("failed", "failed"),
-        ("up_for_retry", "failed"),
+        ("up_for_retry", "failed"), ("deferred", "running"), ("awaiting_input", "running"),
     ],
 )  # fmt: skip
 def test_task_states(said, state):
     task = {"task_id": "train", "map_index": 1, "try_number": 1, "state": said, "start_date": None, "end_date": None}
     [attempt] = look_of({"state": "running"}, [task], ["a", "b"]).attempts
     assert (attempt.state, attempt.label) == (state, "b")
+
+
+def test_a_task_that_skips_itself_ends_and_is_no_failure():
+    """One that a branch has left out never began: nothing is told of it."""
+    task = {"task_id": "impute", "map_index": -1, "try_number": 1, "start_date": "2026-11-22T12:00:00Z"}
+    task |= {"end_date": "2026-11-22T12:00:02Z", "pid": 7}
+    running = look_of({"state": "running"}, [task | {"state": "running"}], [])
+    ended = look_of({"state": "running"}, [task | {"state": "skipped"}], [])
+    follower = Follower()
+    states = [event["state"] for look in (running, ended) for event in follower.events(look, 0)]
+    assert states == ["started", "finished"]
+    assert ended.failed == []
+    left_out = look_of({"state": "running"}, [task | {"state": "skipped", "pid": None}], [])
+    assert Follower().events(left_out, 0) == []
