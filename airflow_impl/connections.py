@@ -1,4 +1,4 @@
-"""What tasks need to know of other servers comes from Airflow's connections, never from the environment of its services."""
+"""Other servers, as tasks know them: by Airflow's connections, never by the environment of its services."""
 
 from __future__ import annotations
 

@@ -9,36 +9,30 @@ A rejection is a normal end: `register` is then skipped.
 from __future__ import annotations
 
 import os
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import (
-    AllowedKeyMapper,
     Asset,
     BaseOperatorLink,
     BaseXCom,
     CronPartitionTimetable,
-    ExceptionRetryPolicy,
     Metadata,
     Param,
-    PartitionedAssetTimetable,
-    RetryAction,
-    RetryRule,
     conf,
     dag,
     get_current_context,
     task,
 )
 
+from airflow_impl import common
 from airflow_impl.approval import Approve
+from airflow_impl.common import Json
 from airflow_impl.connections import mlflow_login
 from airflow_impl.webhook import Webhook
-from shared import datasets, steps
-
-# What passes between tasks is plain JSON (XCom): identities, paths and numbers; the data stay in files.
-Json = dict[str, Any]
+from shared import steps
 
 #: How many candidates are trained at once is the size of this pool; Airflow's own where nobody has made one for it.
 TRAIN_POOL = os.environ.get("BAKEOFF_TRAIN_POOL", "default_pool")
@@ -50,11 +44,7 @@ VERDICT = {
     "reason": "{{ ti.xcom_pull('evaluate').reason }}",
 }
 
-#: An event of it says that a month of data has landed: its partition key is the month.
-ARRIVED = Asset("flights", uri="dvc://flights")
 CHAMPION = Asset("champion", uri="mlflow://champion")
-
-MONTHS = list(datasets.get(datasets.DEFAULT).windows)
 
 
 class MLflowRun(BaseOperatorLink):
@@ -66,27 +56,6 @@ class MLflowRun(BaseOperatorLink):
         run = {"dag_id": ti_key.dag_id, "run_id": ti_key.run_id}
         window = BaseXCom.get_one(key="return_value", task_id="ingest", **run) or {}
         return window.get("run_url", "")
-
-
-# Bad data stay bad: only what may pass by itself, such as a server that restarts, is tried again.
-RETRY = {
-    "retries": 3,
-    "retry_delay": timedelta(seconds=5),
-    "retry_exponential_backoff": 3.0,
-    "retry_policy": ExceptionRetryPolicy(
-        rules=[
-            RetryRule("shared.errors.TrackingError", RetryAction.RETRY),
-            RetryRule("shared.errors.BakeoffError", RetryAction.FAIL, reason="the cause will not pass by itself"),
-        ]
-    ),
-}
-
-
-def request(params: Json, partition_key: str | None, events: list[Any]) -> Json:
-    """What to retrain: what the run is asked for, else what the event says that has started it."""
-    notice = events[-1].extra if events else {}
-    settings = notice.get("settings", {}) | params["settings"]
-    return {"month": params["month"] or partition_key, "data_rev": notice.get("data_rev"), **settings}
 
 
 def impute_is_asked_for(context: Any) -> bool:
@@ -101,21 +70,14 @@ def pipeline(dag_id: str, settings: Json | None = None, **when: Any) -> None:
         dag_id=dag_id,
         max_active_runs=1,
         params={
-            "month": Param(
-                None,
-                type=["null", "string"],
-                examples=MONTHS,
-                description="The month that has just arrived; by default the run's partition",
-            ),
-            "settings": Param(
-                settings or {}, type="object", description="Any other field of shared.config.RetrainConfig"
-            ),
+            "month": common.MONTH,
+            "settings": common.settings(settings),
             "approval": Param(False, type="boolean", description="A person has to agree before a promotion"),
             "approval_hours": Param(
                 24, type="number", exclusiveMinimum=0, description="No answer in that time is a refusal"
             ),
         },
-        default_args=RETRY | {"pre_execute": mlflow_login},
+        default_args=common.DEFAULTS,
         doc_md=__doc__,
         tags=["bake-off"],
         on_failure_callback=Webhook("{{ dag.dag_id }} {{ run_id }} failed: {{ reason }}"),
@@ -126,7 +88,7 @@ def pipeline(dag_id: str, settings: Json | None = None, **when: Any) -> None:
         def ingest(params=None, run_id=None, dag=None, partition_key=None, triggering_asset_events=None) -> Json:
             """Open the MLflow run and fetch the months by data version."""
             events = [event for each in (triggering_asset_events or {}).values() for event in each]
-            config = request(params, partition_key, events)
+            config = common.request(params, partition_key, events)
             page = f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/dags/{dag.dag_id}/runs/{quote(run_id)}"
             return steps.ingest(config, "airflow", run_id, orchestrator_url=page).json_dict()
 
@@ -230,7 +192,7 @@ pipeline(
     "retrain_on_arrival",
     # An event that comes while a DAG is paused is lost to it.
     is_paused_upon_creation=False,
-    schedule=PartitionedAssetTimetable(assets=ARRIVED, default_partition_mapper=AllowedKeyMapper(MONTHS[1:])),
+    schedule=common.ON_ARRIVAL,
 )
 pipeline("retrain_monthly", schedule=MONTHLY, start_date=datetime(2013, 3, 1), catchup=False)
 pipeline(

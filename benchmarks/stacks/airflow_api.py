@@ -1,4 +1,4 @@
-"""Airflow's public REST API (v2), as the harness needs it: deployed and healthy, trigger, look, cause, cancel, events."""
+"""Airflow's public REST API (v2), as the harness needs it: trigger, look, cause, cancel, and events of its asset."""
 
 from __future__ import annotations
 

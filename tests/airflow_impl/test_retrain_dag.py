@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC
 from types import SimpleNamespace
 from urllib.parse import quote
 
@@ -10,10 +10,12 @@ from airflow.serialization.encoders import coerce_to_core_timetable
 from airflow.timetables.base import TimeRestriction
 from pendulum import DateTime
 
-from airflow_impl.dags import retrain
+from airflow_impl import common
 from shared import registry, tracking
 from shared.errors import DataError, TrackingError, TrainingError
 from shared.records import Trained
+
+PIPELINES = ["retrain", "retrain_on_arrival", "retrain_monthly", "retrain_history"]
 
 
 def call(dag, task_id):
@@ -23,7 +25,7 @@ def call(dag, task_id):
 
 def test_the_dags_import_without_errors(bag):
     assert bag.import_errors == {}
-    assert set(bag.dags) == {"retrain", "retrain_on_arrival", "retrain_monthly", "retrain_history"}
+    assert set(bag.dags) == {*PIPELINES, "watch", "hybrid", "many"}
 
 
 def test_the_graph_is_the_pipeline(dag):
@@ -47,7 +49,7 @@ def test_the_graph_is_the_pipeline(dag):
 
 def test_all_dags_are_one_pipeline(bag, dag):
     """What starts them differs, and nothing else."""
-    for other in bag.dags.values():
+    for other in (bag.dags[dag_id] for dag_id in PIPELINES):
         assert {task.task_id: task.downstream_task_ids for task in other.tasks} == {
             task.task_id: task.downstream_task_ids for task in dag.tasks
         }
@@ -106,15 +108,15 @@ def event(month, **extra):
 def test_a_run_that_an_event_has_started_takes_month_data_and_settings_from_it():
     asked = {"month": None, "settings": {}}
     events = [event("2013-06", data_rev="old"), event("2013-06", data_rev="new", settings={"model_name": "b"})]
-    assert retrain.request(asked, "2013-06", events) == {"month": "2013-06", "data_rev": "new", "model_name": "b"}
-    assert retrain.request(asked, "2013-05", []) == {"month": "2013-05", "data_rev": None}
+    assert common.request(asked, "2013-06", events) == {"month": "2013-06", "data_rev": "new", "model_name": "b"}
+    assert common.request(asked, "2013-05", []) == {"month": "2013-05", "data_rev": None}
 
 
 def test_what_a_run_is_asked_for_wins_over_the_event():
     asked = {"month": "2013-04", "settings": {"data_rev": "mine", "model_name": "a"}}
     events = [event("2013-06", data_rev="theirs", settings={"model_name": "b", "seed": 1})]
     config = {"month": "2013-04", "data_rev": "mine", "model_name": "a", "seed": 1}
-    assert retrain.request(asked, "2013-06", events) == config
+    assert common.request(asked, "2013-06", events) == config
 
 
 def test_the_schedule_is_about_the_month_before_in_new_york(bag):
@@ -132,7 +134,7 @@ def test_the_schedule_is_about_the_month_before_in_new_york(bag):
 def test_an_event_of_a_month_that_can_be_trained_starts_a_run_and_no_other(bag):
     dag = bag.dags["retrain_on_arrival"]
     assert dag.is_paused_upon_creation is False
-    assert dag.timetable.default_partition_mapper.allowed_keys == retrain.MONTHS[1:]
+    assert dag.timetable.default_partition_mapper.allowed_keys == common.MONTHS[1:]
 
 
 def conf(config):
@@ -144,8 +146,8 @@ def states(run):
     return {(each.task_id, each.map_index): str(each.state) for each in run.get_task_instances()}
 
 
-def test_every_task_says_what_it_does(dag):
-    assert [task.task_id for task in dag.tasks if not task.doc_md] == []
+def test_every_task_says_what_it_does(bag):
+    assert [task for dag in bag.dags.values() for task in dag.tasks if not task.doc_md] == []
 
 
 def test_the_tasks_that_a_user_opens_link_to_mlflow(dag):
