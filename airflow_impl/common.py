@@ -40,9 +40,10 @@ def settings(default: Json | None = None) -> Param:
     return Param(default or {}, type="object", description="Any other field of shared.config.RetrainConfig")
 
 
-def request(params: Json, partition_key: str | None, events: list[Any]) -> Json:
-    """What to retrain: what the run is asked for, else what the event says that has started it."""
-    notice = events[-1].extra if events else {}
+def request(params: Json, partition_key: str | None = None, triggering_asset_events: Any = None) -> Json:
+    """What to retrain: what the run is asked for, else what the last event says that has started it."""
+    notices = [event.extra for events in (triggering_asset_events or {}).values() for event in events]
+    notice = notices[-1] if notices else {}
     settings = notice.get("settings", {}) | params["settings"]
     return {"month": params["month"] or partition_key, "data_rev": notice.get("data_rev"), **settings}
 

@@ -30,7 +30,6 @@ from airflow.sdk import (
 from airflow_impl import common
 from airflow_impl.approval import Approve
 from airflow_impl.common import Json
-from airflow_impl.connections import mlflow_login
 from airflow_impl.webhook import Webhook
 from shared import steps
 
@@ -58,11 +57,6 @@ class MLflowRun(BaseOperatorLink):
         return window.get("run_url", "")
 
 
-def impute_is_asked_for(context: Any) -> bool:
-    """Does a number miss so much of its values in this window that they have to be filled?"""
-    return bool(context["ti"].xcom_pull(task_ids="validate")["report"]["impute"])
-
-
 def pipeline(dag_id: str, settings: Json | None = None, **when: Any) -> None:
     """One DAG of the pipeline: what it is started by, and what it assumes where a run says nothing else."""
 
@@ -87,18 +81,19 @@ def pipeline(dag_id: str, settings: Json | None = None, **when: Any) -> None:
         @task
         def ingest(params=None, run_id=None, dag=None, partition_key=None, triggering_asset_events=None) -> Json:
             """Open the MLflow run and fetch the months by data version."""
-            events = [event for each in (triggering_asset_events or {}).values() for event in each]
-            config = common.request(params, partition_key, events)
+            config = common.request(params, partition_key, triggering_asset_events)
             page = f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/dags/{dag.dag_id}/runs/{quote(run_id)}"
             return steps.ingest(config, "airflow", run_id, orchestrator_url=page).json_dict()
 
-        @task
-        def validate(window: Json) -> Json:
-            """Hold the months against the data contract; set impossible rows aside."""
-            return steps.validate(window).json_dict()
+        # The road is chosen here, not by `impute`: a task that skips itself costs a process and up to five seconds.
+        @task.branch
+        def validate(window: Json, ti=None) -> str:
+            """Hold the months against the data contract; set impossible rows aside. Is there something to impute?"""
+            validated = steps.validate(window).json_dict()
+            ti.xcom_push("window", validated)
+            return "impute" if validated["report"]["impute"] else "candidates"
 
-        @task.run_if(impute_is_asked_for, "nothing has to be imputed")
-        @task(pre_execute=mlflow_login)  # run_if would replace that of the default arguments
+        @task
         def impute(window: Json) -> Json:
             """Fill what is missing with the training months' median; skipped where nothing asks for it."""
             return steps.impute(window).json_dict()
@@ -170,7 +165,7 @@ def pipeline(dag_id: str, settings: Json | None = None, **when: Any) -> None:
         )
 
         opened = ingest()
-        validated = validate(opened)
+        validated = validate(opened)["window"]
         plan = candidates(validated, impute(validated))
         window = plan["window"]
         trained = train.partial(window=window).expand(candidate=plan)

@@ -191,18 +191,15 @@ def _attempt(task: dict[str, Any], candidates: list[str]) -> Attempt:
     index, label = task["map_index"], task.get("rendered_map_index") or ""
     if index >= 0 and (not label or label.isdecimal()) and index < len(candidates):
         label = candidates[index]
-    # A task that found out by itself that it is not needed has run; one that a branch has left out has not.
-    skipped = task["state"] == "skipped" and task.get("pid") is not None
     return Attempt(
         id=f"{task['task_id']}[{index}] {task['try_number']}",
         step=task["task_id"],
         label="" if index < 0 else label,
-        state="finished" if skipped else _TASK.get(task["state"] or "", "waiting"),
+        state=_TASK.get(task["state"] or "", "waiting"),
         started=seconds(task["start_date"]),
         ended=seconds(task["end_date"]),
         task={name: task[name] for name in ("task_id", "map_index", "try_number")},
         error="airflow says failed; its log has the cause",
-        note="skipped: not needed" if skipped else "",
     )
 
 

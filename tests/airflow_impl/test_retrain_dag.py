@@ -15,6 +15,7 @@ from shared import registry, tracking
 from shared.errors import DataError, TrackingError, TrainingError
 from shared.records import Trained
 
+ARRIVED = "flights"
 PIPELINES = ["retrain", "retrain_on_arrival", "retrain_monthly", "retrain_history"]
 
 
@@ -77,9 +78,11 @@ def test_tasks_are_plain_functions_underneath(dag, make_config):
     settings = make_config("2013-03").json_dict()
     params = {"month": settings.pop("month"), "settings": settings}
     window = call(dag, "ingest")(params=params, run_id="manual__1", dag=dag)
-    window = call(dag, "validate")(window)
     pushed = {}
-    plan = call(dag, "candidates")(window, None, ti=SimpleNamespace(xcom_push=pushed.__setitem__))
+    ti = SimpleNamespace(xcom_push=pushed.__setitem__)
+    assert call(dag, "validate")(window, ti=ti) == "candidates"
+    window = pushed.pop("window")
+    plan = call(dag, "candidates")(window, None, ti=ti)
     assert [each["name"] for each in plan] == ["logistic_regression", "hist_gradient_boosting"]
     assert pushed == {"window": window}
 
@@ -108,15 +111,16 @@ def event(month, **extra):
 def test_a_run_that_an_event_has_started_takes_month_data_and_settings_from_it():
     asked = {"month": None, "settings": {}}
     events = [event("2013-06", data_rev="old"), event("2013-06", data_rev="new", settings={"model_name": "b"})]
-    assert common.request(asked, "2013-06", events) == {"month": "2013-06", "data_rev": "new", "model_name": "b"}
-    assert common.request(asked, "2013-05", []) == {"month": "2013-05", "data_rev": None}
+    config = common.request(asked, "2013-06", {ARRIVED: events})
+    assert config == {"month": "2013-06", "data_rev": "new", "model_name": "b"}
+    assert common.request(asked, "2013-05") == {"month": "2013-05", "data_rev": None}
 
 
 def test_what_a_run_is_asked_for_wins_over_the_event():
     asked = {"month": "2013-04", "settings": {"data_rev": "mine", "model_name": "a"}}
     events = [event("2013-06", data_rev="theirs", settings={"model_name": "b", "seed": 1})]
     config = {"month": "2013-04", "data_rev": "mine", "model_name": "a", "seed": 1}
-    assert common.request(asked, "2013-06", events) == config
+    assert common.request(asked, "2013-06", {ARRIVED: events}) == config
 
 
 def test_the_schedule_is_about_the_month_before_in_new_york(bag):

@@ -52,8 +52,13 @@ class Airflow:
         self.ask("POST", f"dags/{dag}/dagRuns", json={"dag_run_id": run, "logical_date": None, "conf": conf})
         return Run(self, dag, run)
 
+    def run(self, dag: str, told: dict[str, Any]) -> Run:
+        return Run(self, dag, told["dag_run_id"])
+
     def runs(self, dag: str, **query: Any) -> list[dict[str, Any]]:
-        return self.ask("GET", f"dags/{dag}/dagRuns", params={"order_by": "run_after", "limit": 100, **query})["dag_runs"]
+        return self.ask("GET", f"dags/{dag}/dagRuns", params={"order_by": "run_after", "limit": 100, **query})[
+            "dag_runs"
+        ]
 
     def arrive(self, month: str, settings: dict[str, Any]) -> float:
         """Announce a month; gives when."""
@@ -133,7 +138,9 @@ class Run:
     def text(self, task: str, attempt: int = 1, index: int = -1) -> str:
         """A task's log."""
         query = {"full_content": "true", "map_index": index}
-        told = self.ask("GET", f"/taskInstances/{task}/logs/{attempt}", params=query, headers={"Accept": "application/json"})
+        told = self.ask(
+            "GET", f"/taskInstances/{task}/logs/{attempt}", params=query, headers={"Accept": "application/json"}
+        )
         return json.dumps(told["content"])
 
 
