@@ -145,7 +145,7 @@ class AirflowApi:
             after: when it was announced, in seconds since 1970.
 
         Returns:
-            `run` (its id), `occurred` (the event) and `started`, both by the server's clock.
+            `run` (its id), `page`, and `occurred` (the event) and `started`, both by the server's clock.
         """
         runs = f"/api/v2/dags/{ON_ARRIVAL}/dagRuns"
         query = {"partition_key_prefix_pattern": month, "order_by": "run_after", "limit": 100}
@@ -156,7 +156,8 @@ class AirflowApi:
             # Asked only of runs that have started: of others Airflow 3.3.2 answers 500 (apache/airflow#71360).
             events = self._ask("GET", f"{runs}/{quote(run['dag_run_id'])}/upstreamAssetEvents")["asset_events"]
             occurred = max((seconds(event["timestamp"]) or 0.0 for event in events), default=after)
-            return {"run": run["dag_run_id"], "occurred": occurred, "started": start}
+            page = f"{self.address}/dags/{ON_ARRIVAL}/runs/{quote(run['dag_run_id'])}"
+            return {"run": run["dag_run_id"], "page": page, "occurred": occurred, "started": start}
         return None
 
     def cancel(self, run: str) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import accumulate
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -31,6 +32,12 @@ def until(call: Callable[[], T], what: str, patience_s: float = PATIENCE_S) -> T
         assert time.monotonic() < deadline, f"gave up waiting for {what}"
         time.sleep(0.5)
     return answer
+
+
+def overlap(each: list[dict[str, Any]]) -> int:
+    """How many runs or tasks went on at once, at most."""
+    moments = [(one["start_date"], 1) for one in each] + [(one["end_date"], -1) for one in each]
+    return max(accumulate(step for _, step in sorted(moments)))
 
 
 class Airflow:
