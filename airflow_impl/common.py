@@ -58,7 +58,7 @@ DEFAULTS = {
         rules=[
             RetryRule("shared.errors.TrackingError", RetryAction.RETRY),
             RetryRule(
-                ["shared.errors.BakeoffError", ValueError],
+                ["shared.errors.BakeoffError", ValueError, ArithmeticError],
                 RetryAction.FAIL,
                 reason="the cause will not pass by itself",
             ),

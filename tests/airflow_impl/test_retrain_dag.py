@@ -187,6 +187,19 @@ def test_a_dag_run_promotes_then_rejects(database, dag, make_config, monkeypatch
     assert registry.champion(again) == 1
 
 
+def test_a_dag_run_imputes_and_goes_on_without_a_candidate_that_fails(database, dag, make_config):
+    broken = {"name": "random_forest", "label": "broken", "n_estimators": 2, "min_samples_leaf": 2**63}
+    settings = {"candidates": [{"name": "logistic_regression"}, broken], "tolerate_failed": True}
+    config = make_config("2013-03", **settings, contract={"min_rows": 1000, "impute_above": 0.5})
+    run = dag.test(run_conf=conf(config))
+    found = states(run)
+    assert str(run.state) == "success"
+    assert found[("impute", -1)] == "success"
+    assert [found[("train", index)] for index in (0, 1)] == ["success", "failed"]
+    assert found[("register", -1)] == "success"
+    assert registry.outcome(config).candidate == "logistic_regression"
+
+
 def test_bad_data_fail_the_dag_run_without_a_retry(database, dag, make_config, spoil):
     spoil("2013-03", lambda frame: frame.rename(columns={"dest": "destination"}))
     config = make_config("2013-03")

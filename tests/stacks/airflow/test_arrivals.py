@@ -60,7 +60,7 @@ def test_only_drift_starts_a_retraining_and_missing_gusts_are_imputed(airflow):
     airflow.pause("watch", False)
     try:
         for month in ("2013-05", "2013-04"):
-            airflow.arrive(month, {**NOTICE, "contract": {"impute_above": 0.6}})
+            airflow.arrive(month, {**NOTICE, "contract": {"impute_above": 0.5}})
         quiet, drifted = (
             until(lambda m=month: airflow.runs("watch", partition_key_prefix_pattern=m), f"a watch of {month}")[-1]
             for month in ("2013-05", "2013-04")

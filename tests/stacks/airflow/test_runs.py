@@ -75,7 +75,7 @@ def test_a_paused_run_starts_no_task_and_a_person_may_refuse(airflow, alerts):
 def test_candidates_known_at_run_time_two_at_once_and_one_fails(airflow, figure):
     airflow.ask("PATCH", "pools/train", params={"update_mask": "slots"}, json={"pool": "train", "slots": 2})
     search = {"name": "hist_gradient_boosting", "values": {"max_iter": [3, 5], "max_leaf_nodes": [7, 15]}, "draws": 4}
-    broken = {"name": "hist_gradient_boosting", "label": "broken", "learning_rate": 1e300}
+    broken = {"name": "random_forest", "label": "broken", "n_estimators": 2, "min_samples_leaf": 2**63}
     settings = {"model_name": "wide", "candidates": [*LIGHT, broken], "search": search, "tolerate_failed": True}
     run = airflow.trigger("retrain", "wide", month=FEBRUARY, settings=settings, approval=True)
     run.answer("Approve")
