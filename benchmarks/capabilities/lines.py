@@ -96,8 +96,15 @@ def _of_key(text: str, name: str, path: str) -> tuple[int, int]:
             raise LookupError(f"{path} has no key {name}")
     assert first is not None
     assert node is not None
-    end = node.end_mark.line if node.end_mark.column == 0 else node.end_mark.line + 1
-    return first, max(first, end)
+    return first, max(first, _last(node))
+
+
+def _last(node: yaml.Node) -> int:
+    """The last line of a node: a block ends, for YAML, only where the next one begins."""
+    inner = [each for pair in node.value for each in (pair if isinstance(pair, tuple) else (pair,))]
+    if isinstance(node, yaml.CollectionNode) and inner:
+        return max(_last(each) for each in inner)
+    return node.end_mark.line + (node.end_mark.column > 0)
 
 
 def _code_lines(text: str) -> set[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -46,7 +46,7 @@ class Outcomes(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     measure: Literal["capabilities"] = "capabilities"
-    environment: dict[str, Any]
+    environment: results.Environment
     tests: tuple[Outcome, ...]
 
     def of(self, tool: str, kind: str, id: str) -> list[Outcome]:
@@ -65,6 +65,6 @@ def write(ran: list[Outcome], path: Path) -> None:
     known = {(each.test, each.kind, each.id) for each in ran}
     kept = [each for each in earlier if (each.test, each.kind, each.id) not in known]
     tests = tuple(sorted([*kept, *ran], key=lambda each: (each.tool, each.kind, each.id, each.test)))
-    written = Outcomes(environment=results.environment().model_dump(mode="json"), tests=tests)
+    written = Outcomes(environment=results.environment(), tests=tests)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(written.model_dump(mode="json"), indent=2) + "\n")
