@@ -7,11 +7,21 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
+from benchmarks.stacks.stack import Tool
 from tests.stacks.airflow.calls import Airflow, listening
+from tests.stacks.under_test import bring_up, take_down
+
+
+@pytest.fixture(scope="session")
+def stack(env_path):
+    """The stack, from nothing."""
+    yield bring_up(Tool.AIRFLOW, env_path)
+    take_down(Tool.AIRFLOW, env_path)
 
 
 @pytest.fixture(scope="session")
 def airflow(stack):
+    """Its Airflow, by the public API."""
     return Airflow(stack)
 
 
