@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import (
+    DAG,
     Asset,
     BaseOperatorLink,
     BaseXCom,
@@ -57,7 +58,7 @@ class MLflowRun(BaseOperatorLink):
         return window.get("run_url", "")
 
 
-def pipeline(dag_id: str, settings: Json | None = None, **when: Any) -> None:
+def pipeline(dag_id: str, settings: Json | None = None, **when: Any) -> DAG:
     """One DAG of the pipeline: what it is started by, and what it assumes where a run says nothing else."""
 
     @dag(
@@ -176,21 +177,18 @@ def pipeline(dag_id: str, settings: Json | None = None, **when: Any) -> None:
         for result in (opened, verdict, registered):
             result.operator.operator_extra_links = [MLflowRun()]
 
-    retrain()
+    return retrain()
 
 
 #: At six in the morning of every third of a month, in New York, for the month before.
 MONTHLY = CronPartitionTimetable("0 6 3 * *", timezone="America/New_York", run_offset=-1, key_format="%Y-%m")
 
-pipeline("retrain", schedule=None)
-pipeline(
-    "retrain_on_arrival",
-    # An event that comes while a DAG is paused is lost to it.
-    is_paused_upon_creation=False,
-    schedule=common.ON_ARRIVAL,
-)
-pipeline("retrain_monthly", schedule=MONTHLY, start_date=datetime(2013, 3, 1), catchup=False)
-pipeline(
+by_hand = pipeline("retrain", schedule=None)
+# Not paused at first: an event that comes while a DAG is paused is lost to it.
+on_arrival = pipeline("retrain_on_arrival", schedule=common.ON_ARRIVAL, is_paused_upon_creation=False)
+monthly = pipeline("retrain_monthly", schedule=MONTHLY, start_date=datetime(2013, 3, 1), catchup=False)
+#: What the schedule would have made of the past, in a model of its own; backfills too.
+history = pipeline(
     "retrain_history",
     settings={"model_name": "history"},
     schedule=MONTHLY,

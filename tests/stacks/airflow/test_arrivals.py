@@ -54,13 +54,13 @@ def test_a_month_that_does_not_exist_starts_nothing(airflow):
 @pytest.mark.capability("drift")
 @pytest.mark.capability("conditional")
 def test_only_drift_starts_a_retraining_and_missing_gusts_are_imputed(airflow):
-    """`watch` listens instead of `retrain_on_arrival`. May is quiet; the late rate of April is not."""
+    """`watch` listens instead of `retrain_on_arrival`. Much more drift is allowed to May than to April."""
     airflow.pause("retrain", False)
     airflow.pause("retrain_on_arrival")
     airflow.pause("watch", False)
     try:
-        for month in ("2013-05", "2013-04"):
-            airflow.arrive(month, {**NOTICE, "contract": {"impute_above": 0.5}})
+        airflow.arrive("2013-05", {**NOTICE, "drift": {"rate_gap": 1, "score_psi": 9, "novel_share": 1}})
+        airflow.arrive("2013-04", {**NOTICE, "contract": {"impute_above": 0.5}})
         quiet, drifted = (
             until(lambda m=month: airflow.runs("watch", partition_key_prefix_pattern=m), f"a watch of {month}")[-1]
             for month in ("2013-05", "2013-04")
