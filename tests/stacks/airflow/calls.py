@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from benchmarks.stacks import engine
 from benchmarks.stacks.airflow_api import AirflowApi
+from benchmarks.stacks.follow import seconds
 from benchmarks.stacks.stack import STACKS, Tool
 from shared import registry
 from shared.config import StoreConfig
@@ -88,6 +89,10 @@ class Airflow:
     def store(self, model: str) -> StoreConfig:
         return self.stack.store.model_copy(update={"model_name": model})
 
+    def resize(self, pool: str, slots: int) -> None:
+        body = {"pool": pool, "slots": slots, "include_deferred": False}
+        self.ask("PATCH", f"pools/{pool}", params={"update_mask": "slots"}, json=body)
+
     def connect(self, name: str, host: str) -> None:
         """Define a connection, as a person does in the UI."""
         self.ask("POST", "connections", json={"connection_id": name, "conn_type": "http", "host": host})
@@ -131,14 +136,23 @@ class Run:
         )
         return found[0]
 
+    def tries(self, task: str, index: int = -1) -> list[dict[str, Any]]:
+        """A task's tries, the first first."""
+        where = f"/taskInstances/{task}" + ("" if index < 0 else f"/{index}")
+        return self.ask("GET", f"{where}/tries")["task_instances"]
+
     def executions(self, task: str, index: int = -1) -> int:
         """How often a task's process was started."""
-        where = f"/taskInstances/{task}" + ("" if index < 0 else f"/{index}")
-        return sum(each["pid"] is not None for each in self.ask("GET", f"{where}/tries")["task_instances"])
+        return sum(each["pid"] is not None for each in self.tries(task, index))
 
     def answer(self, option: str) -> None:
-        """Answer what `approve` asks, as a person does in the UI."""
+        """Answer what `approve` asks, as a person does in the UI: not before three seconds have passed.
+
+        Airflow 3.3.2 fails a task that is answered before its scheduler has noted that it waits ("state mismatch").
+        """
         self.reaches("approve", "awaiting_input")
+        asked = seconds(self.ask("GET", "/hitlDetails")["hitl_details"][0]["created_at"])
+        until(lambda: time.time() > asked + 3, "three seconds to pass")
         chosen = {"chosen_options": [option], "params_input": {}}
         self.ask("PATCH", "/taskInstances/approve/-1/hitlDetails", json=chosen)
 

@@ -15,7 +15,7 @@ from airflow.sdk import Variable, dag, task
 
 @dag(schedule=None)
 def released():
-    @task.sensor(poke_interval=1, mode="reschedule")
+    @task.sensor(poke_interval=1)
     def held() -> bool:
         return Variable.get("released", "{free}") == "yes"
 
