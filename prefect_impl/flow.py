@@ -49,8 +49,8 @@ def train(window: Window, candidate: Candidate) -> Trained:
 
 
 @task
-def select(trained: list[Trained]) -> Trained:
-    best = steps.select(trained)
+def select(window: Window, trained: list[Trained]) -> Trained:
+    best = steps.select(window, trained)
     create_table_artifact(
         [
             {"candidate": t.candidate, "AUC": round(t.auc, 4), "log loss": round(t.log_loss, 4), "selected": t == best}
@@ -86,7 +86,7 @@ def retrain(config: RetrainConfig) -> State:
     """
     window = validate(ingest(config))
     trained = train.map(unmapped(window), window.candidates)
-    verdict = evaluate(window, select(trained.result()))
+    verdict = evaluate(window, select(window, trained.result()))
     if not verdict.promote:
         return Completed(name="Rejected", message=verdict.reason)
     outcome = register(window, verdict)
