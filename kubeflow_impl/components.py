@@ -109,10 +109,12 @@ def evaluate(
 def approve(timeout_s: int, verdict: Input[Artifact], data: Input[Dataset]) -> bool:
     """Wait for a person's answer, holding the pod: Kubeflow has nothing that waits without one."""
     from shared import approval, steps
+    from shared.records import Window
 
-    answer = approval.wait(data.metadata["window"], timeout_s)
+    window = Window(**{**data.metadata["window"], "data": data.path})
+    answer = approval.wait(window, timeout_s)
     if not answer.approve:
-        steps.refuse({**data.metadata["window"], "data": data.path}, verdict.metadata, answer.by)
+        steps.refuse(window, verdict.metadata, answer.by)
     return answer.approve
 
 
