@@ -35,15 +35,17 @@ class Executing(FakeKfp):
         from shared import steps
 
         asked = run["runtime_config"]["parameters"]
-        settings = {**asked["settings"], "tracking_uri": self.tracking_uri}
+        settings = {**asked.get("settings", {}), "tracking_uri": self.tracking_uri}
         self.spoil(settings)
-        config = {"month": asked["month"], "dataset": asked["dataset"], **settings}
-        key = (asked["month"], asked["dataset"], asked.get("data_rev"))
+        about = {"month": asked["month"], "dataset": asked.get("dataset", "flights")}
+        config = {**about, **settings}
+        places = {name: settings[name] for name in ("data_repo",) if name in settings}
+        key = (*about.values(), asked.get("data_rev"))
         cached, folder = key in self.fetched, Path(tempfile.mkdtemp(prefix="fake-kfp-"))
         step, made = "fetch", []
         try:
             if not cached:
-                self.fetched[key] = steps.fetch({"month": asked["month"], "dataset": asked["dataset"]}, folder / "data")
+                self.fetched[key] = steps.fetch({**about, **places}, folder / "data")
             got = self.fetched[key]
             made.append({"data_version": got.data_version, "type": "system.Dataset"})
             step = "ingest"
