@@ -57,7 +57,10 @@ if not out.is_terminal:
 
 def up(
     tool: Annotated[ToolName, typer.Argument(help="Whose stack.")],
-    celery: Annotated[bool, typer.Option(help="Airflow with Redis and two Celery workers.")] = False,
+    celery: Annotated[bool, typer.Option(help="Airflow with Redis and Celery workers.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=16, help="How many: of Celery's, by default 2, or Prefect's, by default 1.")
+    ] = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
     image: Annotated[str | None, typer.Option(help="kubeflow, with --context: what the steps' pods run.")] = None,
@@ -67,15 +70,16 @@ def up(
 ) -> None:
     """Build and start a tool's real servers, in containers or on a Kind cluster, and wait until they are healthy."""
     if tool is ToolName.KUBEFLOW:
-        if celery:
-            raise ConfigError("kubeflow has no Celery workers", where="--celery", fix="leave it out: it is for airflow")
+        if celery or workers:
+            fix = "leave it out: it is for airflow and prefect"
+            raise ConfigError("kubeflow has no such workers", where="--celery, --workers", fix=fix)
         kind_cli.up(env_file, context, kubeconfig, image, mlflow_image, err, json=json)
         return
     _for_clusters_only(context, kubeconfig, image, mlflow_image)
     from benchmarks.stacks import lifecycle
     from benchmarks.stacks.stack import STACKS, Tool
 
-    done = lifecycle.up(Tool(tool), env_file.absolute(), err, celery=celery)
+    done = lifecycle.up(Tool(tool), env_file.absolute(), err, celery=celery, workers=workers)
     if json:
         _print_json(done.json_dict())
         return

@@ -7,7 +7,8 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -47,6 +48,12 @@ class Container:
     image: str = ""  # name
     image_id: str = ""
     config_hash: str = ""  # of the service's part of the compose files
+    number: int = 1  # of several of one service
+
+    @property
+    def title(self) -> str:
+        """Its service, with a number from the second one on."""
+        return self.service if self.number == 1 else f"{self.service}-{self.number}"
 
     @classmethod
     def read(cls, told: dict[str, Any]) -> Container:
@@ -68,6 +75,7 @@ class Container:
             image=told["Config"].get("Image", ""),
             image_id=told["Image"],
             config_hash=labels.get("com.docker.compose.config-hash", ""),
+            number=int(labels.get("com.docker.compose.container-number", 1)),
         )
 
 
@@ -163,7 +171,7 @@ def containers(project: str) -> list[Container]:
         told = json.loads(docker("container", "inspect", *ids))
     except StackError:  # one went away in between
         return containers(project)
-    return sorted((Container.read(each) for each in told), key=lambda each: each.service)
+    return sorted((Container.read(each) for each in told), key=lambda each: (each.service, each.number))
 
 
 def kept(kind: str, project: str) -> list[str]:
@@ -233,14 +241,19 @@ class Compose:
         """The project's containers, ended ones too."""
         return containers(self.project)
 
-    def is_current(self) -> bool:
-        """Does every service have a container, made of its present image and its present part of the files?
+    def is_current(self, scale: Mapping[str, int] | None = None) -> bool:
+        """Does every service have its containers, made of its present image and its present part of the files?
+
+        Args:
+            scale: how many containers a service has, if not one.
 
         Then `up` has nothing to do, but would run the one-shots again: half a minute.
         """
         wanted = dict(line.split() for line in self.run("config", "--hash", "*").splitlines())
         found = [each for each in self.ps() if not each.one_off]
         if not found or {each.service: each.config_hash for each in found} != wanted:
+            return False
+        if Counter(each.service for each in found) != {name: (scale or {}).get(name, 1) for name in wanted}:
             return False
         names = sorted({each.image for each in found})
         try:

@@ -82,7 +82,7 @@ def measure(
     end = {each.id: _usage(each) for each in running}
     services = [
         ServiceIdle(
-            service=each.service,
+            service=each.title,
             role=role(each.service),
             memory_mib=timing(memory[each.id]),
             cpu_percent=percent(each.service, begin[each.id], end[each.id]),

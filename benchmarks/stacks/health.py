@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,19 +30,29 @@ class Health:
         return self.broken + self.waiting
 
 
-def of_containers(stack: Stack, found: Iterable[Container], *, celery: bool) -> dict[str, str]:
-    """Service and what it still lacks; empty when all are as they should be."""
-    by_name = {each.service: each for each in found if not each.one_off}
+def of_containers(
+    stack: Stack, found: Iterable[Container], *, celery: bool, scale: Mapping[str, int] | None = None
+) -> dict[str, str]:
+    """Service and what it still lacks; empty when all are as they should be.
+
+    Args:
+        stack: whose services.
+        found: its containers.
+        celery: with Airflow's workers.
+        scale: how many containers a service should have; not asked of those that are not named.
+    """
+    standing = [each for each in found if not each.one_off]
     lacks = {}
     for name in (*stack.one_shots, *stack.expected(celery=celery)):
-        if lack := _lack(by_name.get(name), one_shot=name in stack.one_shots):
+        every = [each for each in standing if each.service == name]
+        wanted = (scale or {}).get(name, len(every) or 1)
+        told = [_lack(each, one_shot=name in stack.one_shots) for each in every] or ["not there"]
+        if lack := next(filter(None, told), "" if len(every) == wanted else f"{len(every)} of {wanted} there"):
             lacks[name] = lack
     return lacks
 
 
-def _lack(each: Container | None, *, one_shot: bool) -> str:
-    if each is None:
-        return "not there"
+def _lack(each: Container, *, one_shot: bool) -> str:
     if one_shot and each.state == "exited":
         return f"failed with exit code {each.exit_code}" if each.exit_code else ""
     if one_shot or each.state != "running":

@@ -48,14 +48,15 @@ class Up:
         return asdict(self)
 
 
-def up(tool: Tool, path: Path, console: Console, *, celery: bool = False) -> Up:
+def up(tool: Tool, path: Path, console: Console, *, celery: bool = False, workers: int | None = None) -> Up:
     """Build, publish the data, start, wait until healthy; what is done already costs seconds.
 
     Args:
         tool: whose stack.
         path: the env file; made when it is not there.
         console: for progress.
-        celery: Airflow with Redis and two Celery workers.
+        celery: Airflow with Redis and Celery workers.
+        workers: how many of them, or of Prefect's; by default two and one.
 
     Raises:
         StackError: with the cause and the remedy.
@@ -63,6 +64,11 @@ def up(tool: Tool, path: Path, console: Console, *, celery: bool = False) -> Up:
     stack = STACKS[tool]
     if celery and not stack.more_services:
         raise StackError(f"{tool} has no Celery workers", where="--celery", fix="leave it out: it is for airflow")
+    scale = stack.scale(workers, celery=celery)
+    if workers and not scale:
+        raise StackError(
+            "without Celery, Airflow has no workers", where="--workers", fix="add --celery, or leave it out"
+        )
     doctor.require(doctor.checks([tool], path, celery=celery))
     if env_file.make(path):
         console.print(f"made {path} with random secrets; it is yours to keep", highlight=False, soft_wrap=True)
@@ -70,7 +76,7 @@ def up(tool: Tool, path: Path, console: Console, *, celery: bool = False) -> Up:
     compose = stack.bind(env, celery=celery)
     with only_one(compose.project):
         try:
-            return _up(stack, env, compose, console, celery)
+            return _up(stack, env, compose, console, celery, scale)
         except KeyboardInterrupt:
             console.print(
                 f"what is built and started stays: the same command goes on, `./bakeoff down {tool}` removes it",
@@ -80,7 +86,7 @@ def up(tool: Tool, path: Path, console: Console, *, celery: bool = False) -> Up:
             raise
 
 
-def _up(stack: Stack, env: EnvFile, compose: Compose, console: Console, celery: bool) -> Up:
+def _up(stack: Stack, env: EnvFile, compose: Compose, console: Console, celery: bool, scale: dict[str, int]) -> Up:
     dataset.ensure()
     with Display(console, [compose.project]) as display:
         tell = teller(display, compose.project)
@@ -90,7 +96,7 @@ def _up(stack: Stack, env: EnvFile, compose: Compose, console: Console, celery: 
         with FileLock(STATE / "stacks" / "registry.lock"):  # both stacks publish out of one folder
             publish_s, commit = _timed(lambda: registry.publish(compose))
         tell("starting")
-        start_s, _ = _timed(lambda: _start(stack, env, compose, tell, celery))
+        start_s, _ = _timed(lambda: _start(stack, env, compose, tell, celery, scale))
         display.end(compose.project, f"[green]healthy[/green] (build {build_s:.0f} s, start {start_s:.0f} s)")
     user, password = stack.login(env)
     mlflow_user, mlflow_password = mlflow_login(env)
@@ -111,16 +117,25 @@ def _up(stack: Stack, env: EnvFile, compose: Compose, console: Console, celery: 
     )
 
 
-def _start(stack: Stack, env: EnvFile, compose: Compose, tell: Callable[[str], None], celery: bool) -> None:
+def _start(
+    stack: Stack,
+    env: EnvFile,
+    compose: Compose,
+    tell: Callable[[str], None],
+    celery: bool,
+    scale: dict[str, int],
+) -> None:
     log = compose.folder / "up.log"
-    if compose.is_current() and not health.of_containers(stack, compose.ps(), celery=celery):
-        waiting.until_healthy(stack, env, compose, None, log, tell, celery=celery)
+    more: dict[str, Any] = {"celery": celery, "scale": scale}
+    if compose.is_current(scale) and not health.of_containers(stack, compose.ps(), **more):
+        waiting.until_healthy(stack, env, compose, None, log, tell, **more)
         return
     log.unlink(missing_ok=True)
     # Going from --celery back to plain makes the workers orphans: they are removed.
-    starting = compose.start(log, "up", "--detach", "--no-build", "--remove-orphans")
+    scaled = [word for name, number in scale.items() for word in ("--scale", f"{name}={number}")]
+    starting = compose.start(log, "up", "--detach", "--no-build", "--remove-orphans", *scaled)
     try:
-        waiting.until_healthy(stack, env, compose, starting, log, tell, celery=celery)
+        waiting.until_healthy(stack, env, compose, starting, log, tell, **more)
     finally:
         if starting.poll() is None:
             processes.stop(starting)

@@ -71,7 +71,7 @@ def status(tool: Tool, path: Path) -> Status:
         reasons.append(f"{stack.title} cannot be asked: {error.what}")
     used = memory(found)
     services = [
-        Service(each.service, each.state, each.health, each.exit_code, each.restarts, used.get(each.id), each.ports)
+        Service(each.title, each.state, each.health, each.exit_code, each.restarts, used.get(each.id), each.ports)
         for each in found
     ]
     return Status(tool, project, up=True, celery=celery, services=services, reasons=reasons)

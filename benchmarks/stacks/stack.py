@@ -41,6 +41,9 @@ class Stack:
     memory_gib: int
     more_files: tuple[str, ...] = field(default=())  # with --celery
     more_services: tuple[str, ...] = field(default=())
+    #: The service of which there may be several, and how many there are unless asked for otherwise.
+    worker: str = ""
+    workers: int = 1
 
     def needed_gib(self, *, celery: bool) -> int:
         """Memory that the engine must have."""
@@ -54,6 +57,11 @@ class Stack:
     def expected(self, *, celery: bool) -> tuple[str, ...]:
         """The services that keep running."""
         return self.services + (self.more_services if celery else ())
+
+    def scale(self, workers: int | None, *, celery: bool) -> dict[str, int]:
+        """How many containers each service has that may have several."""
+        there = self.worker in self.expected(celery=celery)
+        return {self.worker: workers or self.workers} if there else {}
 
     def project(self, prefix: str) -> str:
         """The compose project's name."""
@@ -103,7 +111,9 @@ AIRFLOW = Stack(
     mlflow_port="AIRFLOW_MLFLOW_PORT",
     memory_gib=4,
     more_files=("celery.yaml",),
-    more_services=("redis", "airflow-worker-1", "airflow-worker-2"),
+    more_services=("redis", "airflow-worker"),
+    worker="airflow-worker",
+    workers=2,
 )
 PREFECT = Stack(
     tool=Tool.PREFECT,
@@ -114,6 +124,7 @@ PREFECT = Stack(
     port="PREFECT_PORT",
     mlflow_port="PREFECT_MLFLOW_PORT",
     memory_gib=2,
+    worker="prefect-worker",
 )
 STACKS: dict[Tool, Stack] = {Tool.AIRFLOW: AIRFLOW, Tool.PREFECT: PREFECT}
 

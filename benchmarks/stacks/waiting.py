@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks import processes
@@ -30,6 +30,7 @@ def until_healthy(
     tell: Callable[[str], None],
     *,
     celery: bool = False,
+    scale: Mapping[str, int] | None = None,
     patience_s: float = READY_S,
 ) -> None:
     """Wait for containers and tool.
@@ -42,6 +43,7 @@ def until_healthy(
         log: what that writes to.
         tell: is called with what is still missing.
         celery: with Airflow's workers.
+        scale: how many containers a service has, if not one.
         patience_s: when to give up.
 
     Raises:
@@ -52,7 +54,7 @@ def until_healthy(
     broken_since: float | None = None
     while True:
         found = compose.ps()
-        lacks = health.of_containers(stack, found, celery=celery)
+        lacks = health.of_containers(stack, found, celery=celery, scale=scale)
         if starting and starting.poll():
             raise failed_start(compose, found, lacks, log)
         for each in found:

@@ -21,9 +21,9 @@ from shared.config import StoreConfig
 class StackUnderTest:
     """One tool's stack, up and healthy."""
 
-    def __init__(self, tool: Tool, path: Path, *, celery: bool = False) -> None:
+    def __init__(self, tool: Tool, path: Path, *, celery: bool = False, workers: int | None = None) -> None:
         self.tool, self.path = tool, path
-        self.up = lifecycle.up(tool, path, Console(stderr=True), celery=celery)
+        self.up = lifecycle.up(tool, path, Console(stderr=True), celery=celery, workers=workers)
         self.env = env_file.read(path)
         STACKS[tool].sign_in(self.env)
         self.compose = STACKS[tool].bind(self.env, celery=celery)
@@ -31,7 +31,7 @@ class StackUnderTest:
 
     def pid(self, service: str) -> int:
         """The process that a service's container stands and falls with, as the engine's machine numbers it."""
-        [container] = [each for each in self.compose.ps() if each.service == service and not each.one_off]
+        container, *_ = [each for each in self.compose.ps() if each.service == service and not each.one_off]
         return int(engine.docker("inspect", "--format", "{{.State.Pid}}", container.id))
 
     def kill(self, service: str) -> None:

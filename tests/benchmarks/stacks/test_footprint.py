@@ -38,9 +38,7 @@ def test_a_container_that_was_started_anew_is_not_measured():
 def test_every_service_has_its_part():
     roles = {name: footprint.role(name) for stack in STACKS.values() for name in stack.expected(celery=True)}
     assert {name for name, role in roles.items() if role == "base"} == {"postgres", "mlflow"}
-    assert {name for name, role in roles.items() if role == "workers"} == {
-        *("airflow-worker-1", "airflow-worker-2", "prefect-worker")
-    }
+    assert {name for name, role in roles.items() if role == "workers"} == {*("airflow-worker", "prefect-worker")}
 
 
 def test_sums_are_told_with_and_without_the_base():

@@ -80,9 +80,29 @@ def test_what_a_stack_lacks_is_told_by_service(changed, lacks):
 
 def test_celery_needs_its_workers():
     lacks = health.of_containers(AIRFLOW, of(AIRFLOW), celery=True)
-    assert lacks == dict.fromkeys(("redis", "airflow-worker-1", "airflow-worker-2"), "not there")
+    assert lacks == dict.fromkeys(("redis", "airflow-worker"), "not there")
     with pytest.raises(StackError, match="prefect has no Celery workers"):
         lifecycle.up(Tool.PREFECT, env_file.DEFAULT, None, celery=True)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "health_of_last", "lack"),
+    [((1, 2), "healthy", None), ((1,), "healthy", "1 of 2 there"), ((1, 2), "starting", "starting")],
+)
+def test_each_of_several_workers_has_to_be_there_and_healthy(numbers, health_of_last, lack):
+    workers = [replace(UP, service="prefect-worker", number=number) for number in numbers]
+    others = [each for each in of(PREFECT) if each.service != "prefect-worker"]
+    found = [*others, *workers[:-1], replace(workers[-1], health=health_of_last)]
+    scale = PREFECT.scale(2, celery=False)
+    assert health.of_containers(PREFECT, found, celery=False, scale=scale) == ({"prefect-worker": lack} if lack else {})
+
+
+def test_workers_are_asked_for_where_there_are_some(env):
+    assert AIRFLOW.scale(None, celery=False) == {}
+    assert AIRFLOW.scale(None, celery=True) == {"airflow-worker": 2}
+    assert PREFECT.scale(4, celery=False) == {"prefect-worker": 4}
+    with pytest.raises(StackError, match="without Celery, Airflow has no workers"):
+        lifecycle.up(Tool.AIRFLOW, env.path, None, workers=4)
 
 
 @pytest.mark.parametrize("stack", STACKS.values(), ids=str)
