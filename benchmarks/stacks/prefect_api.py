@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 from benchmarks.stacks.follow import Attempt, Look, State, seconds
 from benchmarks.stacks.rest import Refused, Rest, Silent
+from shared import datasets
 from shared.config import RetrainConfig
 
 UP = "./bakeoff up prefect"
 POOL = "bakeoff"
+#: The model that a retraining on flights is about, if it names none.
+MODEL = datasets.get("flights").model_name
 #: State types; a state's name, such as Late or AwaitingRetry, says more and is shown.
 _STATE: dict[str, State] = {
     "SCHEDULED": "waiting",
@@ -69,6 +75,45 @@ class PrefectApi:
         """Start a flow run, and give its id. Called twice for one config it starts one run: by the idempotency key."""
         body = {"parameters": {"config": request}, "idempotency_key": config.request_id}
         return str(self.rest.ask("POST", f"/api/deployments/{self._deployment()}/create_flow_run", json=body)["id"])
+
+    def announce(self, notice: dict[str, Any]) -> str:
+        """Tell that a month of data has arrived, and give the event's id; the deployment's trigger does the rest.
+
+        The id follows from the notice: one that is told twice in a few minutes is the same event to the server.
+
+        Args:
+            notice: the month, the version of the data and, optionally, `settings`: other fields of `RetrainConfig`.
+        """
+        settings = notice.get("settings") or {}
+        config = {"month": notice["month"], "data_rev": notice["data_rev"], **settings}
+        labels = {
+            "prefect.resource.id": "bakeoff.dataset.flights",
+            "bakeoff.month": notice["month"],
+            "bakeoff.model": settings.get("model_name", MODEL),
+        }
+        event = {
+            "id": str(uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(notice, sort_keys=True))),
+            "occurred": datetime.now(UTC).isoformat(),
+            "event": "bakeoff.month.arrived",
+            "resource": labels,
+            "payload": {**notice, "config": config},
+        }
+        self.rest.ask("POST", "/api/events", json=[event])
+        return str(event["id"])
+
+    def started(self, month: str, after: datetime) -> dict[str, Any] | None:
+        """The first run on a month that a trigger has made since then, and its times; None as long as there is none."""
+        wanted = {
+            "flow_runs": {
+                "deployment_id": {"any_": [self._deployment()]},
+                "created_by": {"type_": ["AUTOMATION"]},
+                "expected_start_time": {"after_": after.isoformat()},
+            },
+            "sort": "EXPECTED_START_TIME_ASC",
+        }
+        found = self.rest.ask("POST", "/api/flow_runs/filter", json=wanted)
+        mine = [run for run in found if (run["parameters"].get("config") or {}).get("month") == month]
+        return {"run": mine[0]["id"], **{name: mine[0][name] for name in ("created", "start_time")}} if mine else None
 
     def look(self, run: str, config: RetrainConfig) -> Look:
         """The run and its tasks now."""
