@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from shared import datasets
 from shared.errors import ConfigError
@@ -27,6 +28,14 @@ class Record(BaseModel):
 class _Candidate(Record):
     #: Which of the data set's features the model sees; none named: all of them.
     features: tuple[str, ...] = ()
+    #: Tells it from other candidates of its kind.
+    label: str | None = Field(None, pattern=r"^[A-Za-z0-9_.-]{1,60}$")
+
+    @property
+    def title(self) -> str:
+        """What it is called in every tool: its label, or else its kind."""
+        kind: str = self.name  # type: ignore[attr-defined]  # each kind says which it is
+        return self.label or kind
 
 
 class LogisticRegression(_Candidate):
@@ -56,6 +65,27 @@ class RandomForest(_Candidate):
 Candidate = Annotated[LogisticRegression | HistGradientBoosting | RandomForest, Field(discriminator="name")]
 
 
+class SearchSpace(Record):
+    """Candidates of one kind, drawn from every combination of some values: how many is known at run time only."""
+
+    name: Literal["logistic_regression", "hist_gradient_boosting", "random_forest"]
+    #: Setting -> the values that it may take.
+    values: dict[str, tuple[float | int, ...]]
+    draws: int = Field(10, ge=1, le=50)
+
+    def draw(self, seed: int) -> tuple[Candidate, ...]:
+        """Different combinations, the same ones for the same seed; all of them where there are fewer than `draws`."""
+        from sklearn.model_selection import ParameterGrid, ParameterSampler
+
+        most = len(ParameterGrid(self.values))
+        drawn = ParameterSampler(self.values, min(self.draws, most), random_state=seed)
+        each = [{"name": self.name, "label": f"{self.name}-{n:02}", **settings} for n, settings in enumerate(drawn, 1)]
+        try:
+            return TypeAdapter(tuple[Candidate, ...]).validate_python(each)
+        except ValidationError as error:
+            raise config_error(error, "search.values") from None
+
+
 class GateConfig(Record):
     """When a challenger may replace the champion (`shared.gate`)."""
 
@@ -74,6 +104,8 @@ class ContractConfig(Record):
     max_quarantined: float | None = None
     #: A feature may miss so much more of its values than it did in the training windows before it is told.
     null_jump: float = 0.02
+    #: A number of which the month that has arrived misses this share of its values is filled in, by the step `impute`.
+    impute_above: float = Field(0.9, gt=0, le=1)
 
     def rows(self, dataset: datasets.Dataset) -> tuple[int, int]:
         """Least and most rows of a window."""
@@ -143,6 +175,10 @@ class RetrainConfig(StoreConfig):
     #: and is scored on it.
     month: str
     candidates: tuple[Candidate, ...] = (LogisticRegression(), HistGradientBoosting())
+    #: Further candidates, drawn with `seed`.
+    search: SearchSpace | None = None
+    #: Go on with the candidates there are when one cannot be trained; else the retraining fails.
+    tolerate_failed: bool = False
     seed: int = 0
     gate: GateConfig = GateConfig()
     contract: ContractConfig = ContractConfig()
@@ -158,17 +194,16 @@ class RetrainConfig(StoreConfig):
     #: Chosen by whoever asks for the retraining, to find its outcome again.
     request_id: str = ""
 
-    @field_validator("candidates")
-    @classmethod
-    def _distinct(cls, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
-        names = [candidate.name for candidate in candidates]
-        if not names or len(set(names)) < len(names):
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        titles = [candidate.title for candidate in self.all_candidates]
+        if not titles or len(set(titles)) < len(titles):
             raise ConfigError(
-                f"candidates must be distinct and at least one (found: {names})",
+                f"candidates must be distinct and at least one (found: {titles})",
                 where="candidates",
-                fix="name each kind of model once",
+                fix="name each kind of model once, or give those of one kind a label each",
             )
-        return candidates
+        return self
 
     @model_validator(mode="after")
     def _has_windows_before(self) -> Self:
@@ -182,7 +217,7 @@ class RetrainConfig(StoreConfig):
 
     @model_validator(mode="after")
     def _only_what_is_known_in_time(self) -> Self:
-        for candidate in self.candidates:
+        for candidate in self.all_candidates:
             fix = f"choose from {', '.join(self.spec.features)}"
             if leaky := sorted(set(candidate.features) & set(self.spec.leaky)):
                 raise ConfigError(
@@ -193,6 +228,11 @@ class RetrainConfig(StoreConfig):
             if unknown := sorted(set(candidate.features) - set(self.spec.features)):
                 raise ConfigError(f"there is no feature {', '.join(unknown)}", where="candidates[].features", fix=fix)
         return self
+
+    @cached_property
+    def all_candidates(self) -> tuple[Candidate, ...]:
+        """What is trained: those that are named, then those that are drawn."""
+        return self.candidates + (self.search.draw(self.seed) if self.search else ())
 
     def features(self, candidate: Candidate) -> tuple[str, ...]:
         """What a candidate sees."""
@@ -213,9 +253,9 @@ class RetrainConfig(StoreConfig):
         """The confidence of the gate's intervals, corrected (Bonferroni) for choosing the best of several candidates.
 
         The best candidate is chosen on the holdout on which it then meets the champion, so with k candidates the
-        error that each comparison may make is divided by k.
+        error that each comparison may make is divided by k; one that could not be trained counts too.
         """
-        return 1 - (1 - self.gate.confidence) / len(self.candidates)
+        return 1 - (1 - self.gate.confidence) / len(self.all_candidates)
 
 
 def parse_config(request: dict[str, Any]) -> RetrainConfig:
@@ -230,7 +270,9 @@ def parse_config(request: dict[str, Any]) -> RetrainConfig:
         raise config_error(error) from None
 
 
-def config_error(error: ValidationError) -> ConfigError:
+def config_error(error: ValidationError, where: str = "") -> ConfigError:
     """Say in one line what pydantic says in many."""
     faults = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()]
-    return ConfigError("; ".join(faults), where=error.title, fix="correct the named fields (see shared/config.py)")
+    return ConfigError(
+        "; ".join(faults), where=where or error.title, fix="correct the named fields (see shared/config.py)"
+    )

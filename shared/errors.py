@@ -39,6 +39,10 @@ class StorageError(BakeoffError):
     """A folder cannot be written."""
 
 
+class TrainingError(BakeoffError):
+    """Candidates are missing that should have been trained."""
+
+
 class TrackingError(BakeoffError):
     """The tracking server or its store does not answer."""
 

@@ -22,7 +22,8 @@ from shared.errors import RegistryError
 _PREFIX, _LAST = "log.", "log.last"
 
 #: `moved`: the alias is elsewhere than the log says, and no run of this pipeline has put it there.
-Event = Literal["promoted", "rejected", "rolled back", "moved", "repaired"]
+#: `refused`: the gate has passed the challenger, but whoever was asked has not agreed.
+Event = Literal["promoted", "rejected", "refused", "rolled back", "moved", "repaired"]
 
 
 class Entry(Record):

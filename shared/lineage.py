@@ -169,7 +169,7 @@ def reproduce(config: StoreConfig, number: int, folder: Path, data_repo: str | N
     client = connect(config)
     trained = Trained.model_validate_json(client.get_run(origin.candidate_run).data.tags[RESULT])
     scores = tracking.holdout_scores(config, trained)
-    candidate = next(each for each in again.candidates if each.name == origin.candidate)
+    candidate = next(each for each in again.all_candidates if each.title == origin.candidate)
 
     make_folder(folder, empty=True)
     window, code = _fetch(again, origin, folder / "ingested")

@@ -19,8 +19,10 @@ def retrain(config: RetrainConfig, run_id: str) -> Verdict:
         BakeoffError: with the cause and what to do; the champion is then as it was.
     """
     window = steps.validate(steps.ingest(config, "plain", run_id))
-    trained = [steps.train(window, candidate) for candidate in window.candidates]
-    verdict = steps.evaluate(window, steps.select(trained))
+    if window.report and window.report.impute:
+        window = steps.impute(window)
+    trained = [steps.train_or_skip(window, candidate) for candidate in window.candidates]
+    verdict = steps.evaluate(window, steps.select(window, [each for each in trained if each]))
     if verdict.promote:
         steps.register(window, verdict)
     return verdict

@@ -15,7 +15,7 @@ from shared.errors import ConfigError, RegistryError
 from shared.ledger import Entry
 from shared.lock import hold
 from shared.records import Outcome, Trained, Verdict, Window
-from shared.registry import CHALLENGER, CHAMPION, champion_of, outcome_of, require
+from shared.registry import CHALLENGER, CHAMPION, REFUSED, champion_of, outcome_of, require
 from shared.tracking import RESULT, connect, explained
 
 log = logging.getLogger(__name__)
@@ -30,8 +30,9 @@ def promote(window: Window, verdict: Verdict) -> Outcome:
     the former champion in place. A lock keeps the check of the present champion and that move together.
 
     Raises:
-        RegistryError: the verdict is a rejection, another run has changed the champion since the verdict, the model
-            that was loaded back scores otherwise than the one that was trained, or the promotion log is damaged.
+        RegistryError: the verdict is a rejection, the promotion was refused, another run has changed the champion
+            since the verdict, the model that was loaded back scores otherwise than the one that was trained, or the
+            promotion log is damaged.
         TrackingError: another promotion does not end.
     """
     config, best = window.config, verdict.challenger
@@ -42,8 +43,14 @@ def promote(window: Window, verdict: Verdict) -> Outcome:
     client = connect(config)
     with hold(client, config.model_name) as still_ours:
         _ensure_model(client, config)
-        log_entries = settle(client, config)
-        if all(entry.run_id != window.run_id for entry in log_entries):
+        known = {entry.event for entry in settle(client, config) if entry.run_id == window.run_id}
+        if "refused" in known:
+            raise RegistryError(
+                "this promotion was refused",
+                where=f"promotion log of {config.model_name}, MLflow run {window.run_id}",
+                fix="start a new retraining, and ask again",
+            )
+        if not known:
             present = champion_of(client, config)
             if present != verdict.champion_version:
                 raise RegistryError(
@@ -85,7 +92,8 @@ def settle(client: MlflowClient, config: StoreConfig) -> list[Entry]:
     if run is not None and serves and not known:
         verdict = Verdict.model_validate_json(run.data.tags[RESULT])
         made = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(timespec="milliseconds")
-        _note(client, config, run, verdict, champion=present, former=verdict.champion_version, time=made)
+        former = verdict.champion_version
+        _note(client, config, run, verdict, "promoted", champion=present, former=former, time=made)
     else:
         reason = "the alias was moved, but not by a promotion that this log could know"
         ledger.append(client, config.model_name, "moved", reason, champion=present, former=believed)
@@ -112,18 +120,59 @@ def reject(window: Window, verdict: Verdict) -> None:
         _ensure_model(client, config)
         if all(entry.run_id != window.run_id for entry in settle(client, config)):
             present = champion_of(client, config)
-            _note(client, config, client.get_run(window.run_id), verdict, champion=present, former=present)
+            run = client.get_run(window.run_id)
+            _note(client, config, run, verdict, "rejected", champion=present, former=present)
             log.info("rejected: champion of %s stays version %s", config.model_name, present)
     client.set_terminated(window.run_id, "FINISHED")
 
 
-def _note(client: MlflowClient, config: StoreConfig, run: Run, verdict: Verdict, **fields: int | str | None) -> None:
+@explained
+def refuse(window: Window, verdict: Verdict, by: str) -> Outcome:
+    """End the retraining because whoever was asked has not agreed to the promotion; refused already, do nothing.
+
+    Args:
+        by: who, for the promotion log.
+
+    Raises:
+        RegistryError: it was promoted, or the promotion log is damaged.
+        TrackingError: a promotion does not end.
+    """
+    config = window.config
+    client = connect(config)
+    with hold(client, config.model_name):
+        _ensure_model(client, config)
+        known = {entry.event for entry in settle(client, config) if entry.run_id == window.run_id}
+        if "promoted" in known:
+            raise RegistryError(
+                "it is too late to refuse: the challenger was promoted",
+                where=f"MLflow run {window.run_id}",
+                fix="`./bakeoff rollback` brings the former champion back",
+            )
+        if not known:
+            present, reason = champion_of(client, config), f"refused by {by}; the gate had said: {verdict.reason}"
+            client.set_tag(window.run_id, REFUSED, reason)
+            run = client.get_run(window.run_id)
+            _note(client, config, run, verdict, "refused", reason=reason, champion=present, former=present)
+            log.info("refused by %s: champion of %s stays version %s", by, config.model_name, present)
+    client.set_terminated(window.run_id, "FINISHED")
+    return outcome_of(config, client.get_run(window.run_id))
+
+
+def _note(
+    client: MlflowClient,
+    config: StoreConfig,
+    run: Run,
+    verdict: Verdict,
+    event: ledger.Event,
+    reason: str | None = None,
+    **fields: int | str | None,
+) -> None:
     tags, best = run.data.tags, verdict.challenger
     ledger.append(
         client,
         config.model_name,
-        "promoted" if verdict.promote else "rejected",
-        verdict.reason,
+        event,
+        reason or verdict.reason,
         month=tags["bakeoff.month"],
         run_id=run.info.run_id,
         orchestrator=tags["bakeoff.orchestrator"],

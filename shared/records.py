@@ -50,6 +50,8 @@ class Report(Record):
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
     psi: dict[str, float]  # feature -> PSI of the holdout against the training months
+    #: Numbers that the month hardly has (`ContractConfig.impute_above`): the step `impute` has to fill them in.
+    impute: tuple[str, ...] = ()
 
 
 class Fetched(Record):
@@ -82,7 +84,7 @@ class Window(Record):
     @property
     def candidates(self) -> tuple[Candidate, ...]:
         """What to train: the width of the fan-out."""
-        return self.config.candidates
+        return self.config.all_candidates
 
     def paths(self, months: list[str]) -> list[Path]:
         """The files of some months."""

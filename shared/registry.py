@@ -23,6 +23,8 @@ from shared.tracking import RESULT, artifact_text, connect, explained
 log = logging.getLogger(__name__)
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+#: Tag of a retraining whose promotion was refused, with the reason.
+REFUSED = "bakeoff.refused"
 
 
 @explained
@@ -172,6 +174,7 @@ def outcome_of(config: StoreConfig, run: Run) -> Outcome:
     """How a retraining ended."""
     tags = run.data.tags
     verdict = Verdict.model_validate_json(tags[RESULT])
+    promoted = verdict.promote and REFUSED not in tags
     return Outcome(
         model_name=config.model_name,
         month=tags["bakeoff.month"],
@@ -181,8 +184,8 @@ def outcome_of(config: StoreConfig, run: Run) -> Outcome:
         candidate=verdict.challenger.candidate,
         auc=verdict.challenger.auc,
         log_loss=verdict.challenger.log_loss,
-        promoted=verdict.promote,
-        reason=verdict.reason,
-        version=int(tags["bakeoff.version"]) if verdict.promote else None,
+        promoted=promoted,
+        reason=tags.get(REFUSED, verdict.reason),
+        version=int(tags["bakeoff.version"]) if promoted else None,
         model_digest=verdict.challenger.model_digest,
     )

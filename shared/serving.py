@@ -36,7 +36,7 @@ def check(window: Window, trained: Trained, number: int, alias: str) -> None:
         RegistryError: other scores, or none; the version is tagged with what was seen.
     """
     config = window.config
-    features = next(config.features(each) for each in config.candidates if each.name == trained.candidate)
+    features = next(config.features(each) for each in config.all_candidates if each.title == trained.candidate)
     try:
         rows, _ = data.load(config.spec, window.paths([config.month]), features)
     except OSError as error:

@@ -1,8 +1,10 @@
-"""The six steps of a retraining: everything an orchestrator has to know.
+"""The steps of a retraining: everything an orchestrator has to know.
 
-    ingest -> validate -> train (once for each candidate) -> select -> evaluate -> [gate passed] register
+    ingest -> validate -> [impute] -> train (once for each candidate) -> select -> evaluate -> [gate passed] register
 
-An orchestrator that caches steps may split `fetch`, which depends on nothing but the version of the data, off `ingest`.
+`impute` is run only where the report of `validate` asks for it. Where a person has to agree to a promotion, a refusal
+calls `refuse` instead of `register`. An orchestrator that caches steps may split `fetch`, which depends on nothing but
+the version of the data, off `ingest`.
 
 Each step takes and returns small records (`shared.records`); given as plain JSON dictionaries, as they come out of
 XCom or a KFP parameter, they are checked and rebuilt. A step that is called again finds its earlier result. The heavy
@@ -23,7 +25,7 @@ from pydantic import Field, ValidationError, validate_call
 
 from shared import events
 from shared.config import Candidate, RetrainConfig, config_error
-from shared.errors import BakeoffError, RegistryError
+from shared.errors import BakeoffError, RegistryError, TrainingError
 from shared.records import Fetched, Outcome, Trained, Verdict, Window
 
 RunId = Annotated[str, Field(min_length=1)]
@@ -43,7 +45,8 @@ def _step(call: Callable[P, T]) -> Callable[P, T]:
         given = signature.bind(*args, **kwargs).arguments
         window = given.get("window")
         config = given.get("config") or _field(window, "config")
-        label = str(_field(given.get("candidate"), "name") or "")
+        candidate = given.get("candidate")
+        label = str(_field(candidate, "label") or _field(candidate, "name") or "")
         tell = functools.partial(events.tell, _field(config, "events"), step=name, label=label)
         start = time.perf_counter()
         tell(state="started")
@@ -56,7 +59,11 @@ def _step(call: Callable[P, T]) -> Callable[P, T]:
             if run_id := _field(window, "run_id"):
                 from shared import tracking
 
-                tracking.fail_run(RetrainConfig.model_validate(config), run_id, name, message)
+                known = RetrainConfig.model_validate(config)
+                if name == "train" and known.tolerate_failed:
+                    tracking.note_failed_candidate(known, run_id, label, message)
+                else:
+                    tracking.fail_run(known, run_id, name, message)
             if told is error:
                 raise
             raise told from error
@@ -146,6 +153,27 @@ def validate(window: Window, out: Path | None = None) -> Window:
 
 
 @_step
+def impute(window: Window, out: Path | None = None) -> Window:
+    """Fill in the numbers that the month hardly has (`window.report.impute`) with the training months' medians.
+
+    Raises:
+        DataError, StorageError, TrackingError
+    """
+    from shared import tracking
+    from shared.impute import impute_window
+
+    folder = out or window.data.parent / "imputed"
+    medians = impute_window(window, folder)
+    tracking.describe_imputation(window, medians)
+    return window.model_copy(update={"data": folder})
+
+
+def candidates(window: Window) -> list[dict[str, Any]]:
+    """What to train, as plain JSON: the width of the fan-out is known at run time only."""
+    return [each.json_dict() for each in Window.model_validate(window).candidates]
+
+
+@_step
 def train(window: Window, candidate: Candidate) -> Trained:
     """Fit one candidate on the training months, score the holdout, log both to MLflow.
 
@@ -161,12 +189,38 @@ def train(window: Window, candidate: Candidate) -> Trained:
     return tracking.log_candidate(window, candidate, training.fit_and_score(window, candidate))
 
 
-def select(trained: list[Trained]) -> Trained:
+def train_or_skip(window: Window, candidate: Candidate) -> Trained | None:
+    """Train; None where that failed and the config tolerates it: for a tool that cannot go on after a failed task.
+
+    Raises:
+        Whatever `train` does, where it is not tolerated.
+    """
+    try:
+        return train(window, candidate)
+    except Exception as error:
+        if not Window.model_validate(window).config.tolerate_failed:
+            raise
+        log.warning("going on without a candidate: %s", error)
+        return None
+
+
+def select(window: Window, trained: list[Trained]) -> Trained:
     """The candidate with the lowest log loss on the holdout; equal ones by name, so that their order never matters.
 
     Log loss, because it is a proper score: the AUC alone would also favour a model whose probabilities are off.
+
+    Raises:
+        TrainingError: fewer were trained than the config asks for, and that is not tolerated; or none was.
     """
-    each = [Trained.model_validate(one) for one in trained]
+    each = [Trained.model_validate(one) for one in trained if one is not None]
+    known = Window.model_validate(window)
+    missing = {one.title for one in known.candidates} - {one.candidate for one in each}
+    if not each or (missing and not known.config.tolerate_failed):
+        raise TrainingError(
+            f"{len(missing)} of {len(known.candidates)} candidates could not be trained: {', '.join(sorted(missing))}",
+            where=f"MLflow run {known.run_id}, tags bakeoff.failed.*, or the tasks' logs",
+            fix="mend or remove them; to go on with the others, set tolerate_failed",
+        )
     best = min(each, key=lambda one: (one.log_loss, one.candidate))
     log.info("selected %s of %d: log loss %.4f, AUC %.4f", best.candidate, len(each), best.log_loss, best.auc)
     return best
@@ -231,3 +285,18 @@ def register(window: Window, verdict: Verdict) -> Outcome:
     from shared import promotion
 
     return promotion.promote(window, verdict)
+
+
+@_step
+def refuse(window: Window, verdict: Verdict, by: str) -> Outcome:
+    """End the retraining without the promotion that the gate would allow, because whoever was asked has not agreed.
+
+    Args:
+        by: who, for the promotion log.
+
+    Raises:
+        RegistryError, TrackingError
+    """
+    from shared import promotion
+
+    return promotion.refuse(window, verdict, by)

@@ -187,11 +187,27 @@ def describe_run(config: RetrainConfig, run_id: str, data_version: str, revision
     return links.run_page(config, run.info.experiment_id, run_id)
 
 
+@explained
+def describe_imputation(window: Window, medians: dict[str, float]) -> None:
+    """Tag the parent run with what was filled in."""
+    told = ", ".join(f"{name} = {value:g}" for name, value in medians.items())
+    connect(window.config).set_tag(window.run_id, "bakeoff.imputed", told)
+    log.info("filled in what %s misses: %s", window.config.month, told)
+
+
 def software() -> dict[str, str]:
     """Python, the machine, and the libraries that decide which model a fit gives."""
     libraries = ("scikit-learn", "numpy", "scipy", "pandas", "pyarrow", "joblib")
     machine = {"python": platform.python_version(), "machine": platform.machine()}
     return {**machine, **{name: version(name) for name in libraries}}
+
+
+def note_failed_candidate(config: RetrainConfig, run_id: str, label: str, cause: str) -> None:
+    """Tell on the parent run, which goes on, why a candidate is missing; a store that fails too is only logged."""
+    try:
+        connect(config).set_tag(run_id, f"bakeoff.failed.{label}", cause[:4000])
+    except Exception as second:  # as in `fail_run`
+        log.warning("could not note on MLflow run %s that %s has failed: %s", run_id, label, second)
 
 
 def fail_run(config: RetrainConfig, run_id: str, step: str, cause: str) -> None:
@@ -210,7 +226,7 @@ def fail_run(config: RetrainConfig, run_id: str, step: str, cause: str) -> None:
 def earlier_candidate(window: Window, candidate: Candidate) -> Trained | None:
     """What an earlier attempt at training this candidate has left, if it finished; a torn one is closed as killed."""
     client = connect(window.config)
-    query = f"tags.`mlflow.parentRunId` = '{window.run_id}' and tags.`bakeoff.candidate` = '{candidate.name}'"
+    query = f"tags.`mlflow.parentRunId` = '{window.run_id}' and tags.`bakeoff.candidate` = '{candidate.title}'"
     for run in client.search_runs([_experiment_of(client, window)], query):
         if run.data.tags.get("bakeoff.settings") != candidate.model_dump_json():
             continue
@@ -232,18 +248,18 @@ def log_candidate(window: Window, candidate: Candidate, fitted: Fitted) -> Train
     client = connect(config)
     tags = {
         "mlflow.parentRunId": window.run_id,
-        "bakeoff.candidate": candidate.name,
+        "bakeoff.candidate": candidate.title,
         "bakeoff.settings": candidate.model_dump_json(),
     }
     run_id = client.create_run(
-        _experiment_of(client, window), tags=tags, run_name=f"{config.month} {candidate.name}"
+        _experiment_of(client, window), tags=tags, run_name=f"{config.month} {candidate.title}"
     ).info.run_id
     with mlflow.start_run(run_id=run_id):
-        mlflow.log_params({**candidate.model_dump(exclude={"features"}), "seed": config.seed})
+        mlflow.log_params({**candidate.model_dump(exclude={"features", "label"}), "seed": config.seed})
         mlflow.log_metrics({"holdout_auc": fitted.auc, "holdout_log_loss": fitted.log_loss})
         info = mlflow.sklearn.log_model(
             fitted.model,
-            name=candidate.name,
+            name=candidate.title,
             signature=mlflow.models.infer_signature(
                 as_request(config.spec, fitted.example), fitted.model.predict_proba(fitted.example)
             ),
@@ -259,7 +275,7 @@ def log_candidate(window: Window, candidate: Candidate, fitted: Fitted) -> Train
             np.save(Path(folder) / _SCORES, fitted.scores)
             mlflow.log_artifact(str(Path(folder) / _SCORES))
         trained = Trained(
-            candidate=candidate.name,
+            candidate=candidate.title,
             run_id=run_id,
             model_uri=info.model_uri,
             model_digest=fitted.digest,
@@ -270,7 +286,7 @@ def log_candidate(window: Window, candidate: Candidate, fitted: Fitted) -> Train
         mlflow.set_tag(RESULT, trained.model_dump_json())
     log.info(
         "trained %s: on %s AUC %.4f, log loss %.4f (MLflow run %s)",
-        *(candidate.name, config.month, fitted.auc, fitted.log_loss, run_id),
+        *(candidate.title, config.month, fitted.auc, fitted.log_loss, run_id),
     )
     return trained
 

@@ -173,4 +173,12 @@ def _report(
         warnings=tuple(warnings),
         notes=tuple(notes),
         psi={name: round(value, 4) for name, value in shift.psi.items()},
+        impute=_hardly_there(holdout, config),
     )
+
+
+def _hardly_there(holdout: pd.DataFrame, config: RetrainConfig) -> tuple[str, ...]:
+    """Numbers that the month that has arrived misses for most of its rows, or all: `impute` has to fill them in."""
+    numbers = [name for name in config.spec.features if name not in config.spec.categorical]
+    missing = holdout[numbers].isna().mean()
+    return tuple(name for name in numbers if missing[name] >= config.contract.impute_above)

@@ -104,9 +104,9 @@ def retrain():
         return steps.train(window, candidate).json_dict()
 
     @task
-    def select(trained: list[Json]) -> Json:
+    def select(window: Json, trained: list[Json]) -> Json:
         """Choose the candidate with the lowest log loss."""
-        return steps.select(list(trained)).json_dict()
+        return steps.select(window, list(trained)).json_dict()
 
     @task
     def evaluate(window: Json, challenger: Json) -> Json:
@@ -129,7 +129,7 @@ def retrain():
     opened = ingest()
     window = validate(opened)
     trained = train.partial(window=window).expand(candidate=candidates(window))
-    verdict = evaluate(window, select(trained))
+    verdict = evaluate(window, select(window, trained))
     registered = register(window, verdict)
     gate(verdict) >> registered
     for result in (opened, verdict, registered):

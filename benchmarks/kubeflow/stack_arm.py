@@ -90,7 +90,7 @@ class KubeflowTool:
         """
         found = self.kfp.run(run)
         tasks = self.kfp.nodes(found)
-        look = nodes.look_of(found, tasks, [candidate.name for candidate in config.candidates])
+        look = nodes.look_of(found, tasks, [candidate.title for candidate in config.all_candidates])
         took = time.monotonic() - self._since
         if look.state in ("waiting", "running") and (hint := self._held_up(run, tasks, took)):
             look = Look("waiting", look.said, look.attempts, hint)

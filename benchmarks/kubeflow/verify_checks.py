@@ -99,7 +99,7 @@ class Checks(Ending):
         return self._succeed()
 
     def _attempts(self, run: str) -> tuple[list[nodes.Node], list[Attempt]]:
-        names: list[str] = [candidate.name for candidate in self._config().candidates]
+        names: list[str] = [candidate.title for candidate in self._config().all_candidates]
         found = self.api.nodes(self.api.run(run))
         return found, nodes.attempts(found, names)
 
@@ -108,7 +108,7 @@ class Checks(Ending):
         _, tried = self._attempts(self.runs[0])
         last = {(one.step, one.label): one.state for one in tried}
         wanted = {(step, "") for step in nodes.STEPS if step != "train"}
-        wanted |= {("train", candidate.name) for candidate in config.candidates}
+        wanted |= {("train", candidate.title) for candidate in config.all_candidates}
         if not self.done[0].promoted:
             wanted -= {("register", "")}
         bad = {f"{step} {label}".strip(): state for (step, label), state in last.items() if state != "finished"}
@@ -151,7 +151,7 @@ class Checks(Ending):
         if data_versions != {first.data_version}:
             amiss.append(f"data version {sorted(data_versions)}, MLflow has {first.data_version}")
         same = [pair for pair in scores if math.dist(pair, (first.auc or 0.0, first.log_loss or 0.0)) < _ROUNDED]
-        if not same or len(scores) != len(self._config().candidates):
+        if not same or len(scores) != len(self._config().all_candidates):
             amiss.append(f"metrics {sorted(scores)}, MLflow has {first.auc}, {first.log_loss}")
         if first.promoted and digests != {first.model_digest}:
             amiss.append(f"model {sorted(digests)}, MLflow has {first.model_digest}")

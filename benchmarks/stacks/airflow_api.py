@@ -95,7 +95,7 @@ class AirflowApi:
         path = f"{_DAG}/dagRuns/{quote(run)}"
         found = self._ask("GET", path)  # first, so that no last state of a task is missed
         tasks = self._ask("GET", f"{path}/taskInstances?limit=100")["task_instances"]
-        return look_of(found, tasks, [candidate.name for candidate in config.candidates])
+        return look_of(found, tasks, [candidate.title for candidate in config.all_candidates])
 
     def cause(self, run: str, attempt: Attempt) -> str:
         """Why a task has failed, from its log, or from the scheduler when the task wrote none; '' when neither says."""

@@ -41,6 +41,8 @@ class Dataset:
     rows_are: str
     #: What one window is, in the singular.
     window_is: str = "month"
+    #: Time zone in which a window ends.
+    zone: str = "UTC"
     #: Folder that DVC tracks, with one file a window.
     folder: str
     #: Every window there is, oldest first. Their names also sort in that order.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from hypothesis import given
@@ -83,3 +84,51 @@ def test_choosing_among_more_candidates_asks_for_more_confidence():
     two = RetrainConfig(month="2013-05")
     assert one.gate_confidence == pytest.approx(0.95)
     assert two.gate_confidence == pytest.approx(0.975)
+
+
+VALUES = st.dictionaries(
+    st.sampled_from(["max_iter", "max_leaf_nodes"]), st.lists(st.integers(2, 99), min_size=1, max_size=6, unique=True)
+)
+
+
+@given(VALUES, st.integers(1, 50), st.integers(0, 99))
+def test_a_search_draws_different_candidates_and_the_same_ones_again(values, draws, seed):
+    search = {"name": "hist_gradient_boosting", "values": values, "draws": draws}
+    config = parse_config({"month": "2013-05", "candidates": [], "search": search, "seed": seed})
+    drawn = config.all_candidates
+    assert len(drawn) == min(draws, math.prod(len(each) for each in values.values()))
+    assert (
+        len({each.title for each in drawn})
+        == len({(each.max_iter, each.max_leaf_nodes) for each in drawn})
+        == len(drawn)
+    )
+    assert parse_config(json.loads(json.dumps(config.json_dict()), parse_int=float)).all_candidates == drawn
+    assert config.gate_confidence == pytest.approx(1 - 0.05 / len(drawn))
+
+
+@pytest.mark.parametrize(
+    ("request_", "told"),
+    [
+        ({"search": {"name": "hist_gradient_boosting", "values": {"max_leaf_node": [7]}}}, "max_leaf_node"),
+        (
+            {"search": {"name": "hist_gradient_boosting", "values": {"max_leaf_nodes": [1]}}},
+            "greater than or equal to 2",
+        ),
+        ({"search": {"name": "logistic_regression", "values": {"C": []}}}, "non-empty"),
+        ({"search": {"name": "logistic_regression", "values": {"C": [1]}, "draws": 51}}, "50"),
+        ({"candidates": []}, "at least one"),
+        ({"candidates": [{"name": "random_forest"}, {"name": "random_forest"}]}, "a label each"),
+        ({"candidates": [{"name": "random_forest", "label": "no spaces"}]}, "pattern"),
+    ],
+)
+def test_candidates_that_make_no_sense_are_refused(request_, told):
+    with pytest.raises(ConfigError, match=told):
+        parse_config({"month": "2013-05", **request_})
+
+
+def test_candidates_of_one_kind_are_told_apart_by_their_labels():
+    kinds = [{"name": "random_forest", "label": "small"}, {"name": "random_forest"}]
+    assert [each.title for each in parse_config({"month": "2013-05", "candidates": kinds}).all_candidates] == [
+        "small",
+        "random_forest",
+    ]

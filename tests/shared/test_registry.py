@@ -27,7 +27,7 @@ def judged(make_config):
     """A retraining that has come as far as a verdict to promote."""
     window = steps.validate(steps.ingest(make_config("2013-03"), "plain", "run-1"))
     trained = [steps.train(window, candidate) for candidate in window.candidates]
-    verdict = steps.evaluate(window, steps.select(trained))
+    verdict = steps.evaluate(window, steps.select(window, trained))
     assert verdict.promote, verdict.reason
     return window, verdict
 

@@ -5,13 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from shared import events, registry, steps, tracking
 from shared.config import LogisticRegression
-from shared.errors import ConfigError, DataError, RegistryError
+from shared.errors import ConfigError, DataError, RegistryError, TrainingError
 from shared.pipeline import retrain
-from shared.records import Trained
+from shared.records import Trained, Window
 
 
 def told(config):
@@ -28,7 +29,7 @@ def test_the_steps_take_what_tools_pass_between_tasks(make_config):
     window = through_json(steps.ingest(through_json(config), "plain", "run-1"))
     window = through_json(steps.validate(window))
     trained = [through_json(steps.train(window, candidate)) for candidate in window["config"]["candidates"]]
-    verdict = through_json(steps.evaluate(window, through_json(steps.select(trained))))
+    verdict = through_json(steps.evaluate(window, through_json(steps.select(window, trained))))
     outcome = steps.register(window, verdict)
     assert outcome.version == 1
     assert told(config)[0] == ("ingest", "", "started")
@@ -52,12 +53,75 @@ def test_a_step_that_is_told_of_no_listener_tells_the_environments(make_config, 
     assert [each["state"] for each in events.read(tmp_path / "listener")] == ["started", "finished"]
 
 
-def test_select_takes_the_lowest_log_loss_whatever_the_order():
+def test_select_takes_the_lowest_log_loss_whatever_the_order(make_config):
     def trained(name, loss):
         return Trained(candidate=name, run_id="", model_uri="", model_digest="", auc=0.7, log_loss=loss, base_rate=0.2)
 
+    config = make_config(candidates=[{"name": "logistic_regression", "label": label} for label in "abc"])
+    window = Window(config=config, run_id="1", data_version="1", files={}, data=config.state)
     one, two, tie = trained("a", 0.50), trained("b", 0.49), trained("c", 0.49)
-    assert steps.select([one, two, tie]) == steps.select([tie, two, one]) == two
+    assert steps.select(window, [one, two, tie]) == steps.select(window, [tie, two, one]) == two
+
+
+#: sklearn cannot fit it: no row count is that large.
+BROKEN = {"name": "random_forest", "label": "broken", "n_estimators": 2, "min_samples_leaf": 2**70}
+
+
+def test_a_candidate_that_cannot_be_trained_fails_the_retraining(make_config):
+    config = make_config(candidates=[{"name": "logistic_regression"}, BROKEN])
+    with pytest.raises(OverflowError):
+        retrain(config, "run-1")
+    assert registry.champion(config) is None
+    window = steps.validate(steps.ingest(config, "plain", "run-2"))
+    with pytest.raises(TrainingError, match="1 of 2 candidates could not be trained: broken"):
+        steps.select(window, [steps.train(window, window.candidates[0])])
+
+
+def test_where_that_is_tolerated_the_others_go_on(make_config):
+    config = make_config(candidates=[{"name": "logistic_regression"}, BROKEN], tolerate_failed=True)
+    verdict = retrain(config, "run-1")
+    assert verdict.challenger.candidate == "logistic_regression"
+    assert verdict.confidence == config.gate_confidence == pytest.approx(0.975)  # still of two
+    [run] = tracking.connect(config).search_runs(["1"], "tags.`bakeoff.failed.broken` LIKE 'OverflowError%'")
+    assert run.info.status == "FINISHED"
+
+
+def test_with_no_candidate_left_nothing_is_tolerated(make_config):
+    config = make_config(candidates=[BROKEN], tolerate_failed=True)
+    with pytest.raises(TrainingError, match="1 of 1"):
+        retrain(config, "run-1")
+    assert registry.champion(config) is None
+
+
+def test_impute_is_asked_for_by_the_data_and_fills_in_what_is_missing(make_config, spoil):
+    spoil("2013-03", lambda frame: frame.assign(wind_gust=frame["wind_gust"].where(frame.index % 5 == 0)))
+    window = steps.validate(steps.ingest(make_config("2013-03"), "plain", "run-1"))
+    assert window.report.impute == ("wind_gust",)
+    imputed = through_json(steps.impute(through_json(window)))
+    frame = pd.read_parquet(Path(imputed["data"]) / "2013-03.parquet")
+    before = pd.concat([pd.read_parquet(path) for path in window.paths(["2013-01", "2013-02"])])
+    missed = pd.read_parquet(window.data / "2013-03.parquet")["wind_gust"].isna()
+    assert missed.mean() > 0.9
+    assert set(frame.loc[missed, "wind_gust"]) == {before["wind_gust"].median()}
+    assert len(frame) == window.report.rows["2013-03"]
+    assert steps.train(imputed, window.candidates[0]).candidate == "logistic_regression"
+    tags = tracking.connect(window.config).get_run(window.run_id).data.tags
+    assert tags["bakeoff.imputed"].startswith("wind_gust = ")
+
+
+def test_the_step_is_not_asked_for_when_the_month_has_its_readings(make_config):
+    contract = make_config().contract.model_copy(update={"impute_above": 0.999})
+    window = steps.validate(steps.ingest(make_config(contract=contract), "plain", "run-1"))
+    assert window.report.impute == ()
+
+
+def test_the_fan_out_is_as_wide_as_the_search_space_says(make_config):
+    search = {"name": "logistic_regression", "values": {"C": [0.1, 1, 10]}, "draws": 2}
+    config = make_config(candidates=[], search=search)
+    window = Window(config=config, run_id="1", data_version="1", files={}, data=config.state)
+    drawn = steps.candidates(through_json(window))
+    assert [each["label"] for each in drawn] == ["logistic_regression-01", "logistic_regression-02"]
+    assert len({each["C"] for each in drawn}) == 2
 
 
 def test_a_failed_step_leaves_its_cause_in_mlflow_and_in_the_events(make_config, spoil):

@@ -26,6 +26,7 @@ DATASET = Dataset(
     model_name="late-flights",
     question="Will this flight arrive 15 minutes late or more?",
     rows_are="flights",
+    zone="America/New_York",
     folder="data/flights",
     windows=tuple(f"2013-{month:02d}" for month in range(1, 13)),
     features=SCHEDULE + WEATHER,  # known two hours before the scheduled departure

@@ -25,6 +25,7 @@ DATASET = Dataset(
     question="Will it rain in Seattle tomorrow?",
     rows_are="days",
     window_is="quarter",
+    zone="America/Los_Angeles",
     folder="data/rain",
     windows=tuple(f"{year}-Q{quarter}" for year in range(2012, 2016) for quarter in range(1, 5)),
     features=WEATHER,  # known when the day is over

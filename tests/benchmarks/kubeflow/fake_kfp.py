@@ -340,7 +340,7 @@ class Executing(FakeKfp):
             scores = [{"auc": round(one.auc, 6), "log_loss": round(one.log_loss, 6)} for one in trained]
             made += [{**each, "type": "system.Metrics"} for each in scores]
             step = "evaluate"
-            verdict = steps.evaluate(window, steps.select(trained))
+            verdict = steps.evaluate(window, steps.select(window, trained))
             key_of_text = f"v2/artifacts/retrain/{run['run_id']}/verdict"
             self.objects[key_of_text] = verdict.reason
             made.append(
