@@ -26,9 +26,11 @@ logging.getLogger("shared").setLevel(logging.INFO)
 
 
 def worth_a_retry(task: Task, run: TaskRun, state: State) -> bool:
-    """Bad data stay bad: only what may pass by itself, such as a server that restarts, is tried again."""
+    """Bad data and bad settings stay bad: only what may pass by itself, such as a server that restarts, is retried."""
     error = state.result(raise_on_failure=False)
-    return not isinstance(error, BakeoffError) or error.transient
+    if isinstance(error, BakeoffError):
+        return error.transient
+    return not isinstance(error, ValueError | TypeError | ArithmeticError)
 
 
 RETRY = {
