@@ -37,7 +37,7 @@ _TEST_DEPENDENCIES = ["packaging", "pygments"]
 #: What a tool's servers need beyond its environment (compose/Dockerfile): the database's driver, Celery's queue.
 SERVERS = {
     "airflow": ["apache-airflow-providers-celery>=3.26", "asyncpg>=0.31", "psycopg2-binary>=2.9", "redis>=5"],
-    "core": ["psycopg2-binary>=2.9"],
+    "core": ["flask-wtf>=1.2,<2", "psycopg2-binary>=2.9"],  # MLflow asks for a password
 }
 
 

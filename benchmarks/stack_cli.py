@@ -81,7 +81,7 @@ def up(
         return
     title = STACKS[done.tool].title
     _say(f"{title:8} {done.url}  user {done.user}, password {done.password}")
-    _say(f"{'MLflow':8} {done.mlflow_url}")
+    _say(f"{'MLflow':8} {done.mlflow_url}  user {done.mlflow_user}, password {done.mlflow_password}")
     other = "" if env_file == DEFAULT else f" --env-file {env_file}"
     _say(f"next: ./bakeoff retrain --on {tool} --stack compose --month 2013-03{other}")
 

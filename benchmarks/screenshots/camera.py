@@ -42,7 +42,9 @@ def take(sessions: list[dict[str, Any]], browser: Path, folder: Path) -> list[st
 
 
 def _session(browser: Browser, session: dict[str, Any], folder: Path) -> list[str]:
-    context = browser.new_context(viewport=SEEN, color_scheme="light", locale="en-GB", timezone_id="UTC")
+    login = session["http_login"]
+    asked: dict[str, Any] = {"http_credentials": {"username": login[0], "password": login[1]}} if login else {}
+    context = browser.new_context(viewport=SEEN, color_scheme="light", locale="en-GB", timezone_id="UTC", **asked)
     context.set_default_timeout(PATIENCE_MS)
     origins = {"{0.scheme}://{0.netloc}".format(urlsplit(shot["url"])) for shot in session["shots"]}
     for name, value in session["cookies"].items():

@@ -24,17 +24,19 @@ def screenshots(
     from benchmarks import environments
     from benchmarks.screenshots import places, plan
     from benchmarks.stacks import env_file as stack_env
+    from benchmarks.stacks.stack import mlflow_login
     from shared.files import make_folder
 
     browser = places.browser()
-    values = stack_env.read(env_file.absolute()).values
+    env = stack_env.read(env_file.absolute())
+    values, mlflow = env.values, mlflow_login(env)
     sessions = []
     if tool in (None, ComposeTool.PREFECT):
         address = f"http://127.0.0.1:{values['PREFECT_PORT']}"
-        sessions += plan.of_prefect(places.Prefect(address, values["PREFECT_AUTH_STRING"]))
+        sessions += plan.of_prefect(places.Prefect(address, values["PREFECT_AUTH_STRING"]), mlflow)
     if tool in (None, ComposeTool.AIRFLOW):
         address = f"http://127.0.0.1:{values['AIRFLOW_PORT']}"
-        sessions += plan.of_airflow(places.Airflow.login(address, values["AIRFLOW_ADMIN_PASSWORD"]))
+        sessions += plan.of_airflow(places.Airflow.login(address, values["AIRFLOW_ADMIN_PASSWORD"]), mlflow)
     make_folder(folder)
     if not environments.is_ready("screenshots"):
         err.print("building the screenshots environment", highlight=False)

@@ -14,7 +14,7 @@ DAG = "retrain"
 _HINT = "run one first: `./bakeoff retrain --on {} --stack compose --month 2013-05`"
 
 
-def of_airflow(airflow: Airflow) -> list[Session]:
+def of_airflow(airflow: Airflow, mlflow: tuple[str, str]) -> list[Session]:
     """The latest DAG run that promoted, or else the latest that succeeded."""
     runs = airflow.ask(f"/dags/{DAG}/dagRuns?state=success&order_by=-start_date&limit=20")["dag_runs"]
     run = _first(runs, lambda each: _promoted(airflow, each["dag_run_id"]), airflow.address, "airflow")
@@ -38,7 +38,7 @@ def of_airflow(airflow: Airflow) -> list[Session]:
         Session(shots, user, {"default_dag_view": '"grid"', **_panels("grid", 25)}),
     ]
     links = airflow.ask(f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/evaluate/links")["extra_links"]
-    return sessions + _mlflow(links.get("MLflow run"), "airflow")
+    return sessions + _mlflow(links.get("MLflow run"), "airflow", mlflow)
 
 
 def _panels(view: str, share: int) -> dict[str, str]:
@@ -57,7 +57,7 @@ def _champion(airflow: Airflow) -> int:
     return int(asset["id"])
 
 
-def of_prefect(prefect: Prefect) -> list[Session]:
+def of_prefect(prefect: Prefect, mlflow: tuple[str, str]) -> list[Session]:
     """The latest flow run that promoted, or else the latest that completed."""
     wanted = {"flows": {"name": {"any_": [DAG]}}, "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
     runs = prefect.ask("/flow_runs/filter", {**wanted, "sort": "START_TIME_DESC", "limit": 20})
@@ -77,21 +77,16 @@ def of_prefect(prefect: Prefect) -> list[Session]:
     ]
     link = artifacts.get("mlflow-run", {}).get("data", "")
     storage = {"prefect-password": prefect.encoded} if prefect.auth else {}
-    return [Session(tuple(shots), storage=storage), *_mlflow(link.partition("](")[2].rstrip(")"), "prefect")]
+    return [Session(tuple(shots), storage=storage), *_mlflow(link.partition("](")[2].rstrip(")"), "prefect", mlflow)]
 
 
-def _mlflow(page: str | None, tool: str) -> list[Session]:
+def _mlflow(page: str | None, tool: str, login: tuple[str, str]) -> list[Session]:
     no_chat = {"mlflow.assistant.panelOpen_v1": "false", "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": "true"}
     see = "Retraining on the arrival"
-    return (
-        [
-            Session(
-                (Shot(f"mlflow-{tool}.png", page, see=(see, "log loss"), click=("text=Show more",)),), storage=no_chat
-            )
-        ]
-        if page
-        else []
-    )
+    if not page:
+        return []
+    shot = Shot(f"mlflow-{tool}.png", page, see=(see, "log loss"), click=("text=Show more",))
+    return [Session((shot,), storage=no_chat, http_login=login)]
 
 
 def _first(runs: Iterable[Any], better: Any, address: str, tool: str) -> Any:

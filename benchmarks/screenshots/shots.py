@@ -29,6 +29,8 @@ class Session:
     cookies: dict[str, str] = field(default_factory=dict)
     #: What the pages' local storage holds.
     storage: dict[str, str] = field(default_factory=dict)
+    #: User and password that the browser itself is asked for.
+    http_login: tuple[str, str] | None = None
 
     def json_dict(self) -> dict[str, Any]:
         """The session as plain JSON types."""

@@ -11,7 +11,7 @@ import httpx
 
 from benchmarks.stacks.engine import Container
 from benchmarks.stacks.env_file import EnvFile
-from benchmarks.stacks.stack import Stack, Tool
+from benchmarks.stacks.stack import Stack, Tool, mlflow_login
 
 ANSWER_S = 10.0
 _PARTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
@@ -128,5 +128,5 @@ def _ask_prefect(stack: Stack, env: EnvFile, health: Health) -> None:
 
 def _ask_mlflow(stack: Stack, env: EnvFile, health: Health) -> None:
     # Not /health: that answers 200 even when the database is away.
-    with client(stack.mlflow_url(env)) as api:
+    with client(stack.mlflow_url(env), auth=mlflow_login(env)) as api:
         api.post("/api/2.0/mlflow/experiments/search", json={"max_results": 1}).raise_for_status().json()

@@ -20,7 +20,7 @@ from benchmarks.stacks import doctor, engine, env_file, health, registry, waitin
 from benchmarks.stacks.build import build
 from benchmarks.stacks.engine import Compose, StackError
 from benchmarks.stacks.env_file import EnvFile
-from benchmarks.stacks.stack import STACKS, Stack, Tool, prefix
+from benchmarks.stacks.stack import STACKS, Stack, Tool, mlflow_login, prefix
 
 T = TypeVar("T")
 
@@ -36,6 +36,8 @@ class Up:
     mlflow_url: str
     user: str
     password: str
+    mlflow_user: str
+    mlflow_password: str
     data_rev: str  # commit of the data registry
     build_s: float
     publish_s: float
@@ -91,6 +93,7 @@ def _up(stack: Stack, env: EnvFile, compose: Compose, console: Console, celery: 
         start_s, _ = _timed(lambda: _start(stack, env, compose, tell, celery))
         display.end(compose.project, f"[green]healthy[/green] (build {build_s:.0f} s, start {start_s:.0f} s)")
     user, password = stack.login(env)
+    mlflow_user, mlflow_password = mlflow_login(env)
     return Up(
         tool=stack.tool,
         project=compose.project,
@@ -99,6 +102,8 @@ def _up(stack: Stack, env: EnvFile, compose: Compose, console: Console, celery: 
         mlflow_url=stack.mlflow_url(env),
         user=user,
         password=password,
+        mlflow_user=mlflow_user,
+        mlflow_password=mlflow_password,
         data_rev=commit,
         build_s=build_s,
         publish_s=publish_s,

@@ -45,6 +45,7 @@ def settings(name: ArmName, path: Path | None = None) -> StackSettings:
         )
     env = env_file.read((path or env_file.DEFAULT).absolute())
     stack = STACKS[Tool(name)]
+    stack.sign_in(env)
     return StackSettings(name, stack.bind(env), stack.url(env), stack.mlflow_url(env), stack.login(env))
 
 

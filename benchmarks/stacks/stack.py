@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,6 +14,8 @@ from benchmarks.stacks.engine import Compose
 from benchmarks.stacks.env_file import EnvFile
 
 COMPOSE = ROOT / "compose"
+#: As base.yaml makes it.
+MLFLOW_USER = "bakeoff"
 #: Memory that Redis and two Celery workers need beyond the plain stack.
 CELERY_GIB = 2
 
@@ -75,6 +78,10 @@ class Stack:
         """Where this stack's MLflow server is."""
         return f"http://127.0.0.1:{env.port(self.mlflow_port)}"
 
+    def sign_in(self, env: EnvFile) -> None:
+        """Let MLflow's client, in this process and those that it starts, know the password of the stack's MLflow."""
+        os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = mlflow_login(env)
+
     def login(self, env: EnvFile) -> tuple[str, str]:
         """User and password of the tool's UI and API."""
         if self.tool is Tool.AIRFLOW:
@@ -109,6 +116,11 @@ PREFECT = Stack(
     memory_gib=2,
 )
 STACKS: dict[Tool, Stack] = {Tool.AIRFLOW: AIRFLOW, Tool.PREFECT: PREFECT}
+
+
+def mlflow_login(env: EnvFile) -> tuple[str, str]:
+    """User and password of a stack's MLflow."""
+    return MLFLOW_USER, env.values["MLFLOW_PASSWORD"]
 
 
 def prefix(path: Path) -> str:

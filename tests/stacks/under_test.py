@@ -25,6 +25,7 @@ class StackUnderTest:
         self.tool, self.path = tool, path
         self.up = lifecycle.up(tool, path, Console(stderr=True), celery=celery)
         self.env = env_file.read(path)
+        STACKS[tool].sign_in(self.env)
         self.compose = STACKS[tool].bind(self.env, celery=celery)
         self.store = StoreConfig(tracking_uri=self.up.mlflow_url, artifact_location=None)
 
