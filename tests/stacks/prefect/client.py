@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from benchmarks.stacks.prefect_api import PrefectApi
+from shared import registry
+from shared.config import StoreConfig
 from tests.stacks.under_test import StackUnderTest
 
 T = TypeVar("T")
@@ -27,7 +29,7 @@ def until(call: Callable[[], T], what: str, patience_s: float = PATIENCE_S) -> T
 
 
 class Server:
-    """One server."""
+    """One server, and the models that its runs make."""
 
     def __init__(self, stack: StackUnderTest) -> None:
         self.stack = stack
@@ -63,12 +65,26 @@ class Server:
         wanted = {"flow_runs": {"id": {"any_": [run]}}, "sort": "EXPECTED_START_TIME_ASC", "limit": 200}
         return self.ask("POST", "task_runs/filter", wanted)
 
+    def states(self, run: str) -> dict[str, str]:
+        """A run's tasks, and the name of each one's state."""
+        return {task["name"]: task["state_name"] for task in self.tasks(run)}
+
     def executions(self, run: str) -> Counter[str]:
         """How often each step of a run was really executed, over all its attempts: `Cached` ones were not."""
         found: Counter[str] = Counter()
         for task in self.tasks(run):
             found[step(task)] += 0 if task["state_name"] == "Cached" else task["run_count"]
         return found
+
+    def log(self, model: str) -> list[tuple[str, str]]:
+        """A model's promotion log: what happened, and on which month."""
+        return [(entry.event, entry.month) for entry in registry.promotion_log(self.store(model))]
+
+    def champion(self, model: str) -> int | None:
+        return registry.champion(self.store(model))
+
+    def store(self, model: str) -> StoreConfig:
+        return self.stack.store.model_copy(update={"model_name": model})
 
 
 def step(task: dict[str, Any]) -> str:
