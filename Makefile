@@ -18,7 +18,7 @@ test:  ## Core tests, each adapter's tests in its own environment, parity
 
 test-stacks:  ## The tools' real servers in containers, and Kubeflow's steps: from nothing, parity, faults (needs Docker, about 15 minutes)
 	@./bakeoff setup plain --test
-	@.venvs/core/bin/python -m pytest -n 2 --dist loadfile tests/stacks
+	@.venvs/core/bin/python -m pytest -n 2 --dist loadgroup tests/stacks
 
 check:  ## Lint, format, types, import contracts, docs up to date
 	@./bakeoff setup plain --dev

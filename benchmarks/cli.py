@@ -12,7 +12,18 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 from typer.core import TyperGroup
 
-from benchmarks import core_cost, dataset, environments, locks, model_cli, results, scale, scale_data, stack_cli
+from benchmarks import (
+    arrival_cli,
+    core_cost,
+    dataset,
+    environments,
+    locks,
+    model_cli,
+    results,
+    scale,
+    scale_data,
+    stack_cli,
+)
 from benchmarks import demo as main_job
 from benchmarks.arms import Arm
 from benchmarks.display import Display
@@ -232,7 +243,13 @@ def setup(
     dataset.ensure()
 
 
-_COMMANDS = (*model_cli.COMMANDS, *stack_cli.COMMANDS, *docker_cli.COMMANDS, *screenshots_cli.COMMANDS)
+_COMMANDS = (
+    *model_cli.COMMANDS,
+    arrival_cli.arrive,
+    *stack_cli.COMMANDS,
+    *docker_cli.COMMANDS,
+    *screenshots_cli.COMMANDS,
+)
 for _command in (*_COMMANDS, kubeflow_cli.deploy, kubeflow_cli.verify):
     app.command()(_command)
 

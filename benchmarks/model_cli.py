@@ -34,6 +34,24 @@ if not out.is_terminal:
     out.width = 100  # a pipe or a file has no width to keep to
 
 
+def approve(
+    run: Annotated[str, typer.Argument(help="The MLflow run of a retraining that waits for an answer.")],
+    by: Annotated[str, typer.Option(help="Who answers; it goes into the promotion log.")],
+    refuse: Annotated[bool, typer.Option("--refuse", help="Say no.")] = False,
+    on: On = ArmName.KUBEFLOW,
+    state: State = None,
+    tracking_uri: TrackingUri = None,
+    of: Of = datasets.DEFAULT,
+    stack: InStack = Stack.EMBEDDED,
+    env_file: EnvFile = None,
+) -> None:
+    """Answer a Kubeflow retraining that waits for a person; Airflow and Prefect ask on their own pages."""
+    from shared import approval
+
+    approval.answer(stores.existing(on, state, tracking_uri, of, stack, env_file), run, by, approve=not refuse)
+    out.print(f"{'refused' if refuse else 'approved'} by {by}", highlight=False, markup=False)
+
+
 def history(
     on: On = ArmName.PLAIN,
     state: State = None,
@@ -53,7 +71,7 @@ def history(
         err.print("the log is sound: nothing to repair" if mark is None else mark.reason, highlight=False)
     entries = registry.promotion_log(config)
     if json:
-        _print_json([entry.json_dict() for entry in entries])
+        print_json([entry.json_dict() for entry in entries])
         return
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("time (UTC)", "month", "event", "champion", "by", "reason"):
@@ -84,7 +102,7 @@ def rollback(
 
     entry = promotion.rollback(stores.existing(on, state, tracking_uri, of, stack, env_file), to, reason)
     if json:
-        _print_json(entry.json_dict())
+        print_json(entry.json_dict())
     else:
         out.print(f"champion is version {entry.champion} again, in place of version {entry.former}", highlight=False)
 
@@ -104,7 +122,7 @@ def lineage(
 
     found = trace(stores.existing(on, state, tracking_uri, of, stack, env_file), version).json_dict()
     if json:
-        _print_json(found)
+        print_json(found)
         return
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for name, value in found.items():
@@ -143,7 +161,7 @@ def reproduce(
     with tempfile.TemporaryDirectory() as folder, err.status(f"training version {version} again"):
         again = remake(config, version, Path(folder) / "work", data_repo)
     if json:
-        _print_json(again.json_dict())
+        print_json(again.json_dict())
     else:
         verdict = "[green]the same model[/green]" if again.same else "[red]another model[/red]"
         line = f"version {version} ({again.candidate}) from data version {again.data_version}: {verdict}"
@@ -175,7 +193,7 @@ def drift(
     with tempfile.TemporaryDirectory() as folder:
         seen = watch(config, Path(folder) / "work")
     if json:
-        _print_json(seen.json_dict())
+        print_json(seen.json_dict())
     else:
         verdict = "[yellow]retrain[/yellow]" if seen.retrain else "[green]no need to retrain[/green]"
         out.print(f"{month} against champion version {seen.champion_version}: {verdict}")
@@ -230,10 +248,10 @@ def predict(
     err.print(f"{len(rows)} rows scored by version {version}, mean {scores.mean():.4f}", highlight=False)
 
 
-def _print_json(value: Any) -> None:
+def print_json(value: Any) -> None:
     import json as library
 
     print(library.dumps(value, indent=2))
 
 
-COMMANDS = (history, rollback, lineage, reproduce, drift, predict)
+COMMANDS = (approve, history, rollback, lineage, reproduce, drift, predict)

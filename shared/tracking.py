@@ -71,6 +71,12 @@ def explained(call: Callable[P, T]) -> Callable[P, T]:
                     where=mlflow.get_tracking_uri(),
                     fix="it was removed from the store: restore it from a backup, or do without what depends on it",
                 ) from error
+            if isinstance(error, MlflowException) and "error code 401" in str(error):
+                raise RegistryError(
+                    "MLflow does not know this user or password",
+                    where=mlflow.get_tracking_uri(),
+                    fix="set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to what the server asks for",
+                ) from error
             kind = RegistryError if lasting else TrackingError
             raise kind(
                 f"MLflow failed: {str(error).splitlines()[0]}",

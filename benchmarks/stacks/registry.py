@@ -7,10 +7,12 @@ disk.
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import tarfile
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import yaml
 
@@ -18,6 +20,7 @@ from benchmarks import dataset
 from benchmarks.places import ROOT, STATE, VENVS, child_env
 from shared import datasets
 from shared.errors import DataError
+from shared.files import link_or_copy
 
 #: As containers see it, on the volume `data`.
 IN_CONTAINERS = "/data/registry"
@@ -63,10 +66,14 @@ def build(folder: Path = FOLDER) -> str:
     _run(registry, "git", "init", "--quiet", "--initial-branch", "main")
     _run(registry, "git", "add", "--all")
     if _run(registry, "git", "status", "--porcelain"):
-        author = ("-c", "user.name=bakeoff", "-c", "user.email=bakeoff@localhost", "-c", "commit.gpgsign=false")
-        _run(registry, "git", *author, "commit", "--quiet", "--no-verify", "--message", f"Data {versions}")
+        _commit(registry, f"Data {versions}")
     _run(registry, str(VENVS / "core" / "bin" / "dvc"), "push", "--quiet")
     return commit(folder)
+
+
+def _commit(repository: Path, message: str) -> None:
+    author = ("-c", "user.name=bakeoff", "-c", "user.email=bakeoff@localhost", "-c", "commit.gpgsign=false")
+    _run(repository, "git", *author, "commit", "--quiet", "--no-verify", "--message", message)
 
 
 def commit(folder: Path = FOLDER) -> str:
@@ -85,13 +92,69 @@ def publish(stack: Runs, folder: Path = FOLDER) -> str:
         StackError: the container that unpacks it fails.
     """
     built = build(folder)
+    _copy(stack, folder)
+    return built
+
+
+def _copy(stack: Runs, folder: Path) -> None:
     archive = folder / "registry.tar"
     with tarfile.open(archive, "w") as tar:
-        for part in ("remote", "registry"):
-            tar.add(folder / part, part, filter=_public)
+        for part in ("remote", "registry", "arrivals"):
+            if (folder / part).exists():
+                tar.add(folder / part, part, filter=_public)
     stack.run_one_off("data", "tar", "--extract", "--directory", "/data", "--no-same-owner", stdin=archive)
     archive.unlink()
-    return built
+
+
+def land(
+    stack: Runs, dataset_name: str, window: str, settings: dict[str, Any], folder: Path = FOLDER
+) -> dict[str, Any]:
+    """Let a window of data arrive: a version of the data that ends with it, and a notice beside the registry.
+
+    Args:
+        stack: whose volume receives them.
+        dataset_name: the data set, as it stands in this checkout.
+        window: the month that arrives; what came after it is not known to this version.
+        settings: further fields of `RetrainConfig` for the retraining that follows.
+
+    Returns:
+        The notice, as it lands in `/data/arrivals`: `month`, `data_rev`, `settings`.
+
+    Raises:
+        DataError: git or DVC fails.
+        StackError: the container that unpacks it fails.
+    """
+    build(folder)
+    notice = {
+        "month": window,
+        "data_rev": _version_up_to(datasets.get(dataset_name), window, folder),
+        "settings": settings,
+    }
+    path = folder / "arrivals" / f"{window}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(notice))
+    _copy(stack, folder)
+    return notice
+
+
+def _version_up_to(spec: datasets.Dataset, window: str, folder: Path) -> str:
+    """Record the data up to a window in a clone of the registry, and push that version to where the registry is."""
+    clone = folder / "landing"
+    if clone.exists():
+        shutil.rmtree(clone)
+    _run(folder, "git", "clone", "--quiet", "registry", "landing")
+    (clone / ".dvc" / "tmp").mkdir()
+    shutil.copyfile(folder / "registry" / ".dvc" / "config.local", clone / ".dvc" / "config.local")
+    (clone / spec.folder).mkdir(parents=True)
+    for each in [*spec.before(window), window]:
+        link_or_copy(ROOT / spec.path(each), clone / spec.path(each))
+    dvc = str(VENVS / "core" / "bin" / "dvc")
+    _run(clone, dvc, "add", "--quiet", spec.folder)
+    _run(clone, "git", "add", "--all")
+    _commit(clone, f"{spec.folder} up to {window}")
+    _run(clone, dvc, "push", "--quiet")
+    _run(clone, "git", "push", "--quiet", "--force", "origin", f"HEAD:refs/heads/arrived-{window}")
+    return _run(clone, "git", "rev-parse", "HEAD")
 
 
 def _public(member: tarfile.TarInfo) -> tarfile.TarInfo | None:

@@ -9,16 +9,82 @@ import subprocess
 import pytest
 
 from benchmarks import processes, results
+from benchmarks.capabilities import outcomes
+from benchmarks.capabilities.cells import BAD_INPUT, CAPABILITIES
+from benchmarks.capabilities.outcomes import Outcome
 from benchmarks.places import ROOT, STATE
 from benchmarks.stacks import env_file
 
 PREFIX = "bakeoff-test"
+KINDS = {"capability": CAPABILITIES, "bad_input": BAD_INPUT}
+FIGURES = pytest.StashKey()
 #: What became of each fault, for the documents (`--save-faults` keeps it with them).
 LEDGER = STATE / "stacks" / "faults.json"
 
 
 def pytest_addoption(parser):
     parser.addoption("--save-faults", action="store_true", help="write benchmarks/results/faults.json")
+    parser.addoption("--save-capabilities", action="store_true", help="write benchmarks/results/capabilities.json")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "capability(id): shows a capability of benchmarks.capabilities.cells")
+    config.addinivalue_line("markers", "bad_input(id): shows what becomes of a bad input of the same module")
+    config.pluginmanager.register(Outcomes(config), "capabilities")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:  # all that use a tool's stack run in one process, which brings it up once
+        item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
+        for kind, known in KINDS.items():
+            for marker in item.iter_markers(kind):
+                assert marker.args[0] in known, f"{item.nodeid}: no {kind} {marker.args[0]}"
+
+
+class Outcomes:
+    """Writes what the tests have shown of the tools' capabilities."""
+
+    def __init__(self, config):
+        self.config, self.rows, self.marks = config, [], {}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item, call):
+        report = yield
+        told = [(kind, marker.args[0]) for kind in KINDS for marker in item.iter_markers(kind)]
+        report.shows = {"tool": item.path.parent.name, "told": told, "figures": item.stash.get(FIGURES, [])}
+        return report
+
+    def pytest_runtest_logreport(self, report):
+        if report.when == "call" or (report.when == "setup" and not report.passed):
+            for kind, id in report.shows["told"]:
+                self.rows.append(
+                    Outcome(
+                        tool=report.shows["tool"],
+                        kind=kind.replace("_", "-"),
+                        id=id,
+                        test=report.nodeid.partition("@")[0],
+                        outcome=report.outcome,
+                        seconds=round(report.duration, 1),
+                        figures=report.shows["figures"],
+                    )
+                )
+
+    def pytest_sessionfinish(self):
+        if self.rows and not hasattr(self.config, "workerinput"):  # with xdist, the one that has all reports
+            outcomes.write(self.rows, outcomes.LATEST)
+            if self.config.getoption("--save-capabilities"):
+                outcomes.write(self.rows, outcomes.SAVED)
+
+
+@pytest.fixture
+def figure(request):
+    """Records something measured, for the table of capabilities: `figure("event to run start", 1.4, "s")`."""
+    measured = request.node.stash.setdefault(FIGURES, [])
+
+    def record(name, value, unit):
+        measured.append({"name": name, "value": round(value, 3), "unit": unit})
+
+    return record
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The data registry, built from the real data and read as a container reads it: from the volume's files alone."""
 
+import json
 import tarfile
 
 import pytest
@@ -58,3 +59,26 @@ def test_the_same_data_are_the_same_commit_and_earlier_ones_stay_readable(tmp_pa
     assert later != first
     old = DVCFileSystem(str(tmp_path / "registry"), rev=first)
     assert old.info(FLIGHTS.folder)["dvc_info"]["md5"] == known
+
+
+def test_a_month_that_lands_is_a_version_that_ends_with_it(tmp_path):
+    volume = Volume(tmp_path / "volume")
+    notice = registry.land(volume, "flights", "2013-03", {"model_name": "of-a-test"}, tmp_path / "built")
+    again = registry.land(volume, "flights", "2013-03", {"model_name": "of-a-test"}, tmp_path / "built")
+    assert notice == again == json.loads((tmp_path / "volume" / "arrivals" / "2013-03.json").read_text())
+    assert (notice["month"], notice["settings"]) == ("2013-03", {"model_name": "of-a-test"})
+    (tmp_path / "built").rename(tmp_path / "gone")
+    landed = DVCFileSystem(str(tmp_path / "volume" / "registry"), rev=notice["data_rev"])
+    months = sorted(each.rsplit("/")[-1] for each in landed.ls(FLIGHTS.folder, detail=False))
+    assert months == ["2013-01.parquet", "2013-02.parquet", "2013-03.parquet"]
+    landed.get_file(FLIGHTS.path("2013-03"), str(tmp_path / "march"))
+    assert (tmp_path / "march").read_bytes() == (registry.ROOT / FLIGHTS.path("2013-03")).read_bytes()
+
+
+def test_what_lands_leaves_the_whole_data_as_they_were(tmp_path):
+    volume = Volume(tmp_path / "volume")
+    whole = registry.publish(volume, tmp_path / "built")
+    registry.land(volume, "flights", "2013-02", {}, tmp_path / "built")
+    assert registry.commit(tmp_path / "built") == whole == registry.publish(volume, tmp_path / "built")
+    latest = DVCFileSystem(str(tmp_path / "volume" / "registry"))
+    assert len(latest.ls(FLIGHTS.folder, detail=False)) == 12

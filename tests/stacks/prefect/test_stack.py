@@ -3,15 +3,8 @@
 import httpx
 import pytest
 
-from benchmarks.stacks.stack import Tool
 from tests.stacks import faults
-from tests.stacks.under_test import bring_up, retrain, take_down
-
-
-@pytest.fixture(scope="module")
-def stack(env_path):
-    yield bring_up(Tool.PREFECT, env_path)
-    take_down(Tool.PREFECT, env_path)
+from tests.stacks.under_test import retrain
 
 
 def test_it_agrees_with_plain_bit_for_bit(stack, plain_march):

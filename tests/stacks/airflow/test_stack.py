@@ -1,17 +1,10 @@
-"""Airflow's services in containers, LocalExecutor and Celery: parity, then faults in the middle of a retraining."""
+"""Airflow's services in containers: parity, then faults in the middle of a retraining."""
 
 import httpx
 import pytest
 
-from benchmarks.stacks.stack import Tool
 from tests.stacks import faults
-from tests.stacks.under_test import StackUnderTest, bring_up, retrain, take_down
-
-
-@pytest.fixture(scope="module")
-def stack(env_path):
-    yield bring_up(Tool.AIRFLOW, env_path)
-    take_down(Tool.AIRFLOW, env_path)
+from tests.stacks.under_test import retrain
 
 
 def test_it_agrees_with_plain_bit_for_bit(stack, plain_march):
@@ -45,9 +38,3 @@ def test_nobody_gets_in_without_the_password(stack):
 )
 def test_a_fault_loses_nothing(stack, fault, name, month, promoted, record):
     faults.survive(stack, fault, name, month, promoted, record)
-
-
-def test_celery_runs_it_on_two_workers_and_survives_the_loss_of_one(stack, env_path, record):
-    celery = StackUnderTest(Tool.AIRFLOW, env_path, celery=True)
-    assert celery.promotions() == stack.promotions()
-    faults.survive(celery, faults.killed("airflow-worker-1"), "Celery worker killed", "2013-09", False, record)
