@@ -1,9 +1,10 @@
-"""Retrain on a range of months: python -m prefect_impl.backfill 2013-02 2013-05
+"""Retrain on a range of months: python -m prefect_impl.backfill 2013-02 2013-05 '{"seed": 1}'
 
 The runs are asked for at once and taken one at a time, oldest month first, by the queue that setup.py limits. Asked
-for again under the same name, the range makes no second run of a month.
+for again in the same words, the range makes no second run of a month.
 """
 
+import json
 import sys
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +20,7 @@ def backfill(first: str, last: str, name: str, **settings: object) -> list[FlowR
     Args:
         first, last: months.
         name: of the backfill; its runs have it as a tag.
-        settings: other fields of `RetrainConfig`.
+        settings: other fields of `RetrainConfig`, the last argument of the command.
     """
     months = [*RetrainConfig(month=last).train_months, last]
     now = datetime.now(UTC)
@@ -28,7 +29,7 @@ def backfill(first: str, last: str, name: str, **settings: object) -> list[FlowR
             "retrain/retrain",
             parameters={"config": {"month": month, **settings}},
             scheduled_time=now + timedelta(seconds=number),  # the queue's order
-            idempotency_key=f"{name} {month}",
+            idempotency_key=json.dumps([name, month, settings], sort_keys=True),
             tags=["backfill", name],
             timeout=0,  # do not wait for its end
             as_subflow=False,
@@ -38,5 +39,7 @@ def backfill(first: str, last: str, name: str, **settings: object) -> list[FlowR
 
 
 if __name__ == "__main__":
-    for run in backfill(sys.argv[1], sys.argv[2], name=f"{sys.argv[1]}..{sys.argv[2]}"):
+    first, last, *more = sys.argv[1:]
+    settings = json.loads(more[0]) if more else {}
+    for run in backfill(first, last, name=f"{first}..{last}", **settings):
         print(run.id, run.name)

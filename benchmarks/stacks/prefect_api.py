@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +17,7 @@ UP = "./bakeoff up prefect"
 POOL = "bakeoff"
 #: The model that a retraining on flights is about, if it names none.
 MODEL = datasets.get("flights").model_name
+ARRIVED = "bakeoff.month.arrived"
 #: State types; a state's name, such as Late or AwaitingRetry, says more and is shown.
 _STATE: dict[str, State] = {
     "SCHEDULED": "waiting",
@@ -93,27 +95,39 @@ class PrefectApi:
         }
         event = {
             "id": str(uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(notice, sort_keys=True))),
-            "occurred": datetime.now(UTC).isoformat(),
-            "event": "bakeoff.month.arrived",
+            "occurred": _iso(time.time()),
+            "event": ARRIVED,
             "resource": labels,
             "payload": {**notice, "config": config},
         }
         self.rest.ask("POST", "/api/events", json=[event])
         return str(event["id"])
 
-    def started(self, month: str, after: datetime) -> dict[str, Any] | None:
-        """The first run on a month that a trigger has made since then, and its times; None as long as there is none."""
-        wanted = {
-            "flow_runs": {
-                "deployment_id": {"any_": [self._deployment()]},
-                "created_by": {"type_": ["AUTOMATION"]},
-                "expected_start_time": {"after_": after.isoformat()},
-            },
-            "sort": "EXPECTED_START_TIME_ASC",
+    def started(self, month: str, after: float) -> dict[str, Any] | None:
+        """The first run on a month that a trigger has started since then; None as long as there is none.
+
+        Returns:
+            Its id and page, and by the server's clock when the event came in and when the run started.
+        """
+        wanted = {"filter": {"event": {"name": [ARRIVED]}, "occurred": {"since": _iso(after)}, "order": "ASC"}}
+        told = self.rest.ask("POST", "/api/events/filter", json=wanted)["events"]
+        events = [each for each in told if each["resource"].get("bakeoff.month") == month]
+        of_triggers = {
+            "deployment_id": {"any_": [self._deployment()]},
+            "created_by": {"type_": ["AUTOMATION"]},
+            "start_time": {"after_": _iso(after)},
         }
-        found = self.rest.ask("POST", "/api/flow_runs/filter", json=wanted)
-        mine = [run for run in found if (run["parameters"].get("config") or {}).get("month") == month]
-        return {"run": mine[0]["id"], **{name: mine[0][name] for name in ("created", "start_time")}} if mine else None
+        body = {"flow_runs": of_triggers, "sort": "START_TIME_ASC"}
+        found = self.rest.ask("POST", "/api/flow_runs/filter", json=body)
+        runs = [run for run in found if (run["parameters"].get("config") or {}).get("month") == month]
+        if not events or not runs:
+            return None
+        return {
+            "run": runs[0]["id"],
+            "page": self.page(runs[0]["id"]),
+            "occurred": seconds(events[0]["received"]),
+            "started": seconds(runs[0]["start_time"]),
+        }
 
     def look(self, run: str, config: RetrainConfig) -> Look:
         """The run and its tasks now."""
@@ -166,6 +180,10 @@ def _attempt(task: dict[str, Any]) -> Attempt:
         task={"id": task["id"]},
         error="it will be tried again" if retried else _message(state),
     )
+
+
+def _iso(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat()
 
 
 def _message(state: dict[str, Any]) -> str:

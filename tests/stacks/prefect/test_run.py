@@ -69,8 +69,14 @@ def resumed(server, stack):
     until(lambda: server.states(run).get("train-logistic_regression") == "Completed", "one candidate")
     stack.compose.exec("prefect-worker", "python", "-c", KILL, run)
     crashed = server.ends(run)
-    server.ask("POST", f"flow_runs/{run}/set_state", {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}})
-    server.reaches(run, "Running", "Promoted")
+
+    def retried():
+        """A process worker reports a crash twice, some seconds apart: a retry that comes between is lost."""
+        if server.run(run)["state_name"] == "Crashed":
+            server.ask("POST", f"flow_runs/{run}/set_state", {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}})
+        return server.run(run)["state_type"] in ("RUNNING", "COMPLETED")
+
+    until(retried, "the retry")
     return crashed, server.ends(run)
 
 
@@ -99,10 +105,7 @@ def test_what_passes_by_itself_is_tried_again_after_a_while(server, stack):
     run = server.start(config={"month": "2013-02", "model_name": "prefect-retried"})
     until(lambda: any(state == "Running" for name, state in server.states(run).items() if "train" in name), "training")
     stack.compose.run("stop", "--timeout", "1", "mlflow")
-    try:
-        until(lambda: "AwaitingRetry" in server.states(run).values(), "a task that waits for its retry")
-    finally:
-        stack.compose.run("start", "mlflow")
+    stack.compose.run("start", "mlflow")
     assert server.ends(run)["state_name"] == "Promoted"
     retried = [task for task in server.tasks(run) if task["run_count"] > 1]
     assert retried
