@@ -5,6 +5,7 @@ The data are a `Dataset` artifact, which the platform moves between pods; its me
 """
 
 import os
+from typing import NamedTuple
 
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Metrics, Model, Output
@@ -49,36 +50,51 @@ def ingest(month: str, dataset: str, settings: dict, run: str, data: Input[Datas
 
 
 @component
-def validate(data: Input[Dataset], opened: Input[Artifact], validated: Output[Dataset]) -> list:
-    """Hold the data against the contract; return the candidates to train."""
+def validate(data: Input[Dataset], opened: Input[Artifact], validated: Output[Dataset]) -> NamedTuple(
+    "Validated", [("complete", bool), ("candidates", list)]
+):
+    """Hold the data against the contract; return whether they need no imputing, and the candidates to train."""
     from shared import steps
 
     window = steps.validate({**opened.metadata["window"], "data": data.path}, out=validated.path)
     validated.metadata.update(psi=window.report.psi, window=window.json_dict())
-    return window.json_dict()["config"]["candidates"]
+    return not window.report.impute, steps.candidates(window)
+
+
+@component
+def impute(data: Input[Dataset], imputed: Output[Dataset]):
+    """Fill in the numbers that the month hardly has."""
+    from shared import steps
+
+    window = steps.impute({**data.metadata["window"], "data": data.path}, out=imputed.path)
+    imputed.metadata.update(window=window.json_dict())
 
 
 @component
 def train(candidate: dict, data: Input[Dataset], metrics: Output[Metrics]) -> dict:
-    """Fit one candidate and score the holdout."""
+    """Fit one candidate and score the holdout; {} where it failed and the settings tolerate that."""
     from shared import steps
 
-    trained = steps.train({**data.metadata["window"], "data": data.path}, candidate)
+    trained = steps.train_or_skip({**data.metadata["window"], "data": data.path}, candidate)
+    if trained is None:  # a failed task would end the loop, and nothing could collect from it
+        return {}
     metrics.metadata.update(auc=trained.auc, log_loss=trained.log_loss)
     return trained.json_dict()
 
 
 @component
-def select(trained: list) -> dict:
+def select(trained: list, data: Input[Dataset]) -> dict:
     """Choose the candidate with the lowest log loss."""
     from shared import steps
 
-    return steps.select(trained).json_dict()
+    return steps.select(data.metadata["window"], [each for each in trained if each]).json_dict()
 
 
 @component
-def evaluate(challenger: dict, data: Input[Dataset], verdict: Output[Artifact], metrics: Output[Metrics]) -> bool:
-    """Let the challenger meet the champion; return whether it passes (kfp.local branches on a single output only)."""
+def evaluate(
+    challenger: dict, approval: bool, data: Input[Dataset], verdict: Output[Artifact], metrics: Output[Metrics]
+) -> str:
+    """Let the challenger meet the champion; return what comes next: to register, to ask, or nothing."""
     from shared import steps
 
     judged = steps.evaluate({**data.metadata["window"], "data": data.path}, challenger)
@@ -86,7 +102,20 @@ def evaluate(challenger: dict, data: Input[Dataset], verdict: Output[Artifact], 
     with open(verdict.path, "w") as text:
         text.write(judged.reason)
     metrics.metadata.update(auc=challenger["auc"], champion_auc=judged.champion_auc, auc_gain_low=judged.auc_gain[1])
-    return judged.promote
+    return "reject" if not judged.promote else "ask" if approval else "register"
+
+
+@component
+def approve(timeout_s: int, verdict: Input[Artifact], data: Input[Dataset]) -> bool:
+    """Wait for a person's answer, holding the pod: Kubeflow has nothing that waits without one."""
+    from shared import approval, steps
+    from shared.records import Window
+
+    window = Window(**{**data.metadata["window"], "data": data.path})
+    answer = approval.wait(window, timeout_s)
+    if not answer.approve:
+        steps.refuse(window, verdict.metadata, answer.by)
+    return answer.approve
 
 
 @component

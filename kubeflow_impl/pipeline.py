@@ -6,24 +6,50 @@ python -m kubeflow_impl.pipeline retrain.yaml    # compile to IR YAML, to upload
 import sys
 
 from kfp import compiler, dsl, kubernetes
+from kfp.dsl import Dataset, Input
 
 from kubeflow_impl import components
 
 # KFP cannot tell bad data from a server that is down: whatever fails here is tried again, after 5, 15 and 45 s.
 RETRY = {"num_retries": 3, "backoff_duration": "5s", "backoff_factor": 3, "backoff_max_duration": "45s"}
+# So many candidates are trained at a time. A constant of a version: KFP takes no parameter for it.
+AT_ONCE = 4
 # What the cluster knows and a run need not say: where things are, and what they ask for. All of it may be missing.
 PLACES = ("BAKEOFF_TRACKING_URI", "BAKEOFF_DATA_REMOTE", "BAKEOFF_MLFLOW_UI", "BAKEOFF_KFP_UI")
 OBJECT_STORE = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL")
 MLFLOW = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 
 
-def _task(task: dsl.PipelineTask, cpu: str, memory: str, secret: str = "bakeoff-mlflow", keys=MLFLOW):
+def task(made: dsl.PipelineTask, cpu: str, memory: str, secret: str = "bakeoff-mlflow", keys=MLFLOW):
     """What every pod gets: room on a laptop's cluster, its places and its secrets."""
-    task.set_cpu_request("200m").set_cpu_limit(cpu).set_memory_request("512Mi").set_memory_limit(memory)
-    kubernetes.use_config_map_as_env(task, "bakeoff", {name: name for name in PLACES}, optional=True)
-    kubernetes.use_secret_as_env(task, secret, {key: key for key in keys}, optional=True)
+    made.set_cpu_request("200m").set_cpu_limit(cpu).set_memory_request("512Mi").set_memory_limit(memory)
+    kubernetes.use_config_map_as_env(made, "bakeoff", {name: name for name in PLACES}, optional=True)
+    kubernetes.use_secret_as_env(made, secret, {key: key for key in keys}, optional=True)
     # All but `fetch` write to MLflow, or read what others wrote there: a cache hit would skip it.
-    return task.set_caching_options(False)
+    return made.set_caching_options(False)
+
+
+@dsl.pipeline(name="challenge", description="Train the candidates; promote the best if the gate passes.")
+def challenge(data: Input[Dataset], candidates: list, approval: bool, approval_s: int):
+    """What follows once the data are complete; a pipeline in the pipeline, for both ways lead to it.
+
+    `dsl.OneOf` would need only one, but kfp.local knows it for parameters only, not for the data sets meant here.
+    """
+    with dsl.ParallelFor(candidates, name="each-candidate", parallelism=AT_ONCE) as candidate:
+        trained = task(components.train(candidate=candidate, data=data), "2", "2Gi").set_retry(**RETRY)
+
+    selected = task(components.select(trained=dsl.Collected(trained.outputs["Output"]), data=data), "1", "1Gi")
+    judging = components.evaluate(challenger=selected.output, approval=approval, data=data)
+    judged = task(judging, "1", "2Gi").set_retry(**RETRY)
+    outcome = {"verdict": judged.outputs["verdict"], "data": data}
+
+    with dsl.If(judged.outputs["Output"] == "register", name="gate-passed"):
+        task(components.register(**outcome), "1", "2Gi").set_retry(**RETRY)
+
+    with dsl.If(judged.outputs["Output"] == "ask", name="gate-passed-ask"):
+        answer = task(components.approve(timeout_s=approval_s, **outcome), "1", "1Gi").set_retry(**RETRY)
+        with dsl.If(answer.output == True, name="approved"):  # noqa: E712 - compiled, not evaluated
+            task(components.register(**outcome), "1", "2Gi").set_retry(**RETRY)
 
 
 @dsl.pipeline(name="retrain", description="Train on all months before the chosen one; promote if the gate passes.")
@@ -34,6 +60,8 @@ def retrain(
     data_rev: str = "",
     data_remote: str = "",
     settings: dict = {},  # noqa: B006 - KFP reads the default, nothing changes it
+    approval: bool = False,
+    approval_s: int = 86_400,
 ):
     """Retrain once.
 
@@ -44,13 +72,15 @@ def retrain(
         data_rev: its revision; empty: the latest, which only the image's own repository may be asked for.
         data_remote: DVC remote that holds the data; empty: the cluster's own, or else the repository's.
         settings: any other field of `shared.config.RetrainConfig`.
+        approval: ask a person before the promotion (`./bakeoff approve`).
+        approval_s: silence for so many seconds is a refusal.
     """
     places = {"data_repo": data_repo, "data_rev": data_rev, "data_remote": data_remote}
-    fetched = _task(components.fetch(month=month, dataset=dataset, **places), "1", "1Gi", "bakeoff-data", OBJECT_STORE)
+    fetched = task(components.fetch(month=month, dataset=dataset, **places), "1", "1Gi", "bakeoff-data", OBJECT_STORE)
     # The data version is among its inputs, or in its image: a hit is never stale.
     fetched.set_caching_options(True).set_retry(**RETRY)
 
-    ingested = _task(
+    ingested = task(
         components.ingest(
             month=month,
             dataset=dataset,
@@ -61,17 +91,16 @@ def retrain(
         *("1", "1Gi"),
     ).set_retry(**RETRY)
 
-    validated = _task(components.validate(data=fetched.outputs["data"], opened=ingested.outputs["opened"]), "1", "1Gi")
-    data = validated.outputs["validated"]
+    validated = task(components.validate(data=fetched.outputs["data"], opened=ingested.outputs["opened"]), "1", "1Gi")
+    candidates = validated.outputs["candidates"]
+    answers = {"approval": approval, "approval_s": approval_s}
 
-    with dsl.ParallelFor(validated.outputs["Output"], name="each-candidate") as candidate:
-        trained = _task(components.train(candidate=candidate, data=data), "2", "2Gi").set_retry(**RETRY)
+    with dsl.If(validated.outputs["complete"] == True, name="complete"):  # noqa: E712
+        challenge(data=validated.outputs["validated"], candidates=candidates, **answers)
 
-    selected = _task(components.select(trained=dsl.Collected(trained.outputs["Output"])), "1", "1Gi")
-    judged = _task(components.evaluate(challenger=selected.output, data=data), "1", "2Gi").set_retry(**RETRY)
-
-    with dsl.If(judged.outputs["Output"] == True, name="gate-passed"):  # noqa: E712 - compiled, not evaluated
-        _task(components.register(verdict=judged.outputs["verdict"], data=data), "1", "2Gi").set_retry(**RETRY)
+    with dsl.Else(name="incomplete"):
+        imputed = task(components.impute(data=validated.outputs["validated"]), "1", "1Gi")
+        challenge(data=imputed.outputs["imputed"], candidates=candidates, **answers)
 
 
 def arguments(config: dict) -> dict:

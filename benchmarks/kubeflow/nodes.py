@@ -22,7 +22,10 @@ from typing import Any
 
 from benchmarks.stacks.follow import Attempt, Look, State, seconds
 
+#: Of every retraining whose gate passes.
 STEPS = ("fetch", "ingest", "validate", "train", "select", "evaluate", "register")
+#: Run only where the data or the user ask for them.
+OPTIONAL = ("impute", "approve")
 CACHED = "from the cache: it was not run again"
 #: Of a run (backend/api/v2beta1/run.proto, RuntimeState); the rest is waiting for something.
 _RUN: dict[str, State] = {
@@ -150,18 +153,18 @@ def attempts(nodes: list[Node], candidates: list[str]) -> list[Attempt]:
     found: list[Attempt] = []
     unknown = 0
     for node in sorted(nodes, key=lambda node: (node.started or float("inf"), node.name)):
-        step = node.name.removesuffix("-driver")
-        if step not in STEPS or not node.state:
+        step = _step_of(node.name.removesuffix("-driver"))
+        if step not in (*STEPS, *OPTIONAL) or not node.state:
             continue
         label = ""
         if step == "train":
             index = _iteration(node, parents)
-            if index is None and node.name == step:
+            if index is None and not node.name.endswith("-driver"):
                 index, unknown = unknown, unknown + 1
                 label = f"#{index + 1}"
             elif index is not None:
                 label = candidates[index] if index < len(candidates) else f"#{index + 1}"
-        if node.name != step:
+        if node.name.endswith("-driver"):
             if node.state == "FAILED":  # the step itself never begins
                 found.append(_attempt(node, step, label, f"its driver failed: {node.message}".rstrip(": ")))
             continue
@@ -169,21 +172,27 @@ def attempts(nodes: list[Node], candidates: list[str]) -> list[Attempt]:
     return found
 
 
+def _step_of(name: str) -> str:
+    """A step, whose component KFP numbers where it is used twice in one DAG, as `register-2` is."""
+    return re.sub(r"(-\d+)+$", "", name)
+
+
 def _tries(node: Node, label: str, by_id: dict[str, Node]) -> Iterator[Attempt]:
+    step = _step_of(node.name)
     executors = [by_id[child] for child in node.children if child in by_id and by_id[child].name == "executor"]
     if not executors:
         # Either nothing is below it yet, or this API does not tell what is.
         waits = node.state == "SKIPPED" or (node.id and node.state == "RUNNING")
         if not waits:
-            yield _attempt(node, node.name, label)
+            yield _attempt(node, step, label)
         return
     [executor] = executors
     if executor.state == "SKIPPED" and node.state == "SUCCEEDED":
-        yield _attempt(node, node.name, label, note=CACHED)
+        yield _attempt(node, step, label, note=CACHED)
         return
     tries = [by_id[child] for child in executor.children if child in by_id and _TRY.match(by_id[child].name)]
     for one in sorted(tries, key=lambda one: int(one.name[9:-1])) or [executor]:
-        yield _attempt(one, node.name, label)
+        yield _attempt(one, step, label)
 
 
 def _attempt(node: Node, step: str, label: str, error: str = "", note: str = "") -> Attempt:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,15 @@ from kfp.kubernetes import kubernetes_executor_config_pb2
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from kubeflow_impl import components
-from kubeflow_impl.pipeline import arguments, retrain
+from kubeflow_impl.pipeline import AT_ONCE, arguments, retrain
 from shared import registry
+from shared.errors import TrainingError
 from shared.records import Trained
 
 #: What is uploaded, as a file that is reviewed: `make ir` writes it anew.
 GOLDEN = Path(__file__).with_name("retrain.yaml")
 STEPS = ("fetch", "ingest", "validate", "train", "select", "evaluate", "register")
+OPTIONAL = ("impute", "approve")
 
 
 @pytest.fixture
@@ -56,11 +59,16 @@ def pods(compiled):
     return {name.removeprefix("exec-"): json_format.ParseDict(each, config()) for name, each in executors.items()}
 
 
+def once(names):
+    """Components, without the numbers that KFP gives to those that stand in two branches."""
+    return {re.sub(r"(-\d+)+$", "", name) for name in names}
+
+
 @pytest.fixture(scope="module")
 def tasks(spec):
     inner = (component.dag.tasks for component in spec.components.values() if component.HasField("dag"))
     found = {name: task for dag in [spec.root.dag.tasks, *inner] for name, task in dag.items()}
-    return {name: found[name] for name in STEPS}
+    return {name: found[name] for name in (*STEPS, *OPTIONAL)}
 
 
 def test_what_is_uploaded_is_what_was_reviewed(compiled):
@@ -68,19 +76,36 @@ def test_what_is_uploaded_is_what_was_reviewed(compiled):
 
 
 def test_the_compiled_graph_is_the_pipeline(spec):
-    tasks = spec.root.dag.tasks
-    assert {name: sorted(task.dependent_tasks) for name, task in tasks.items()} == {
+    def graph(dag):
+        return {name: sorted(task.dependent_tasks) for name, task in dag.tasks.items()}
+
+    def inner(name):
+        return spec.components[f"comp-{name}"].dag
+
+    assert graph(spec.root.dag) == {
         "fetch": [],
         "ingest": ["fetch"],
         "validate": ["fetch", "ingest"],
-        "for-loop-1": ["validate"],
-        "select": ["for-loop-1"],
-        "evaluate": ["select", "validate"],
-        "condition-2": ["evaluate", "validate"],
+        "condition-branches-1": ["validate"],
     }
-    assert tasks["condition-2"].trigger_policy.condition.endswith("== true")
-    assert list(spec.components["comp-for-loop-1"].dag.tasks) == ["train"]
-    assert list(spec.components["comp-condition-2"].dag.tasks) == ["register"]
+    branches = {name: task.trigger_policy.condition for name, task in inner("condition-branches-1").tasks.items()}
+    complete = "inputs.parameter_values['pipelinechannel--validate-complete'] == true"
+    assert branches == {"condition-2": complete, "condition-3": f"!({complete})"}
+    assert graph(inner("condition-2")) == {"challenge": []}
+    assert graph(inner("condition-3")) == {"impute": [], "challenge-2": ["impute"]}
+    for challenge in ("challenge", "challenge-2"):  # both branches come to the same
+        assert graph(inner(challenge)) == {
+            "for-loop-1": [],
+            "select": ["for-loop-1"],
+            "evaluate": ["select"],
+            "condition-2": ["evaluate"],
+            "condition-3": ["evaluate"],
+        }
+        loop, passed, ask = (inner(challenge).tasks[name] for name in ("for-loop-1", "condition-2", "condition-3"))
+        assert loop.parameter_iterator.items.input_parameter == "pipelinechannel--candidates"
+        assert loop.iterator_policy.parallelism_limit == AT_ONCE
+        assert passed.trigger_policy.condition.endswith("== 'register'")
+        assert ask.trigger_policy.condition.endswith("== 'ask'")
 
 
 def test_parameters_and_artifacts_are_typed(spec):
@@ -98,7 +123,7 @@ def test_parameters_and_artifacts_are_typed(spec):
 
 def test_every_component_runs_in_our_image_and_installs_nothing(spec):
     executors = json_format.MessageToDict(spec.deployment_spec)["executors"]
-    assert {name.removeprefix("exec-") for name in executors} == set(STEPS)
+    assert once(name.removeprefix("exec-") for name in executors) == {*STEPS, *OPTIONAL}
     for executor in executors.values():
         container = executor["container"]
         assert container["image"] == components.IMAGE
@@ -118,7 +143,7 @@ def test_only_what_depends_on_the_data_version_alone_is_cached(tasks):
 
 def test_what_touches_a_server_is_tried_again(tasks):
     tried = {name for name, task in tasks.items() if task.retry_policy.max_retry_count == 3}
-    assert tried == {"fetch", "ingest", "train", "evaluate", "register"}
+    assert tried == {"fetch", "ingest", "train", "evaluate", "register", "approve"}
 
 
 def test_pods_get_their_places_and_only_the_secrets_that_they_need(pods):
@@ -126,7 +151,7 @@ def test_pods_get_their_places_and_only_the_secrets_that_they_need(pods):
         [places], [secret] = pod.config_map_as_env, pod.secret_as_env
         assert (places.config_map_name, places.optional, secret.optional) == ("bakeoff", True, True)
         assert secret.secret_name == ("bakeoff-data" if name == "fetch" else "bakeoff-mlflow")
-    assert set(pods) == set(STEPS)
+    assert once(pods) == {*STEPS, *OPTIONAL}
 
 
 def test_components_are_plain_functions_underneath(make_config, tmp_path):
@@ -141,7 +166,8 @@ def test_components_are_plain_functions_underneath(make_config, tmp_path):
     assert data.metadata["data_version"].endswith(".dir")
     components.ingest.python_func("2013-03", "flights", settings, "run-1", data, opened)
     assert opened.metadata["window"]["files"] == data.metadata["files"]
-    candidates = components.validate.python_func(data, opened, validated)
+    complete, candidates = components.validate.python_func(data, opened, validated)
+    assert complete
     assert [each["name"] for each in candidates] == ["logistic_regression", "hist_gradient_boosting"]
     assert validated.metadata["psi"]["temp"] > 0.25
 
@@ -149,7 +175,10 @@ def test_components_are_plain_functions_underneath(make_config, tmp_path):
         fields = {"run_id": "", "model_uri": "", "model_digest": "", "auc": 0.7, "base_rate": 0.2}
         return Trained(candidate=name, log_loss=loss, **fields).json_dict()
 
-    assert components.select.python_func([trained("a", 0.5), trained("b", 0.4)])["candidate"] == "b"
+    both = [trained("logistic_regression", 0.5), trained("hist_gradient_boosting", 0.4)]
+    assert components.select.python_func(both, validated)["candidate"] == "hist_gradient_boosting"
+    with pytest.raises(TrainingError, match="1 of 2 candidates"):
+        components.select.python_func([both[0], {}], validated)
 
 
 def test_a_cache_is_not_asked_about_data_that_may_change_elsewhere(tmp_path):

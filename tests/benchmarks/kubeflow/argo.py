@@ -72,6 +72,11 @@ class Workflow:
             last = self.add(f"executor({number})", [retry], each, "Pod", message=told)
         return last
 
+    def inner(self, name: str, after: list[str]) -> str:
+        """A DAG in the DAG, behind its driver."""
+        driver = self.add(f"{name}-driver", after, kind="Pod", templateName="system-dag-driver")
+        return self.add(name, [driver])
+
     def json(self) -> dict[str, Any]:
         """As the v1beta1 API has it."""
         return {"metadata": {"name": self.name}, "status": {"nodes": self.nodes}}
@@ -108,9 +113,14 @@ def whole(
     last = flow.task("ingest", [last])
     last = flow.task("validate", [last], "Failed" if fails == "validate" else "Succeeded")
     if fails == "validate":
-        flow.add("for-loop-1", [last], "Omitted", "Skipped", message="omitted: depends condition not met")
+        flow.add("condition-branches-1", [last], "Omitted", "Skipped", message="omitted: depends condition not met")
         return flow
-    loop = flow.add("for-loop-1", [last])
+    # The branch that the data ask for; what follows them is a pipeline in the pipeline.
+    branches = flow.inner("condition-branches-1", [last])
+    incomplete = flow.add("condition-3-driver", [branches], kind="Pod", templateName="system-dag-driver")
+    flow.add("condition-3", [incomplete], "Skipped", "Skipped", message="when 'false != false' evaluated false")
+    challenge = flow.inner("challenge", [flow.inner("condition-2", [branches])])
+    loop = flow.add("for-loop-1", [challenge])
     counted = flow.add("iteration-driver", [loop], kind="Pod", templateName="system-dag-driver")
     turns = flow.add("iteration-iterations", [counted], kind="TaskGroup")
     ends = []
@@ -118,12 +128,14 @@ def whole(
         turn = flow.add(f"iteration-iterations({number}:{number})", [turns])
         item_driver = flow.add("iteration-item-driver", [turn], kind="Pod", templateName="system-dag-driver")
         item = flow.add("iteration-item", [item_driver])
-        ends.append(flow.task("train", [item]))
+        ends.append(flow.task("train", [item], "Failed" if fails == "train" else "Succeeded"))
     last = flow.task("select", ends)
     last = flow.task("evaluate", [last])
-    gate = flow.add("condition-2-driver", [last], kind="Pod", templateName="system-dag-driver")
-    if not promoted:
-        flow.add("condition-2", [gate], "Skipped", "Skipped", message="when 'false != false' evaluated false")
-        return flow
-    flow.task("register", [flow.add("condition-2", [gate])])
+    for number, runs in ((2, promoted), (3, False)):
+        gate = flow.add(f"condition-{number}-driver", [last], kind="Pod", templateName="system-dag-driver")
+        if runs:
+            flow.task("register", [flow.add(f"condition-{number}", [gate])])
+        else:
+            told = "when 'false != false' evaluated false"
+            flow.add(f"condition-{number}", [gate], "Skipped", "Skipped", message=told)
     return flow

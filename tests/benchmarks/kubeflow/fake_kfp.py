@@ -1,8 +1,8 @@
 """A FAKE of Kubeflow Pipelines' API and UI, in memory: what it proves is the harness's own paths, nothing about KFP.
 
 It answers as the sources named in `benchmarks/kubeflow/{api,nodes,mlmd}.py` say that a 2.17 server does, and breaks
-when a test wants it to. `Executing` runs our real steps in this process where KFP would start pods, so that a
-verification can go through to its end against a real MLflow server.
+when a test wants it to. `executing.py` runs our real steps in it; `python -m tests.benchmarks.kubeflow` serves either
+for other tools' tests. Schedules are kept, not kept to: what a cron, a catch-up or a macro does is KFP's own affair.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ from __future__ import annotations
 import json
 import re
 import struct
-import tempfile
 import threading
 import time
-import traceback
-from collections.abc import Callable
+from collections.abc import Iterable
 from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+import yaml
 
 from benchmarks.kubeflow import mlmd
 from tests.benchmarks.kubeflow import argo
@@ -28,9 +27,15 @@ TOKEN = "right"
 
 
 class FakeKfp:
-    """One server; `with` starts and ends it."""
+    """One server; `with` starts and ends it.
 
-    def __init__(self) -> None:
+    Args:
+        host: address that it binds to.
+        port: 0 takes a free one.
+    """
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.bound = (host, port)
         self.version = "2.17.0"
         self.health: dict[str, Any] | None = None
         #: (method and path, status, body): answers that break, matched by regular expression, in order.
@@ -56,8 +61,8 @@ class FakeKfp:
         class Handler(_Handler):
             server_state = fake
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self._http.server_port}"
+        self._http = ThreadingHTTPServer(self.bound, Handler)
+        self.address = f"http://{self.bound[0]}:{self._http.server_port}"
         threading.Thread(target=self._http.serve_forever, daemon=True).start()
         return self
 
@@ -72,14 +77,15 @@ class FakeKfp:
     def start(self, run: dict[str, Any]) -> None:
         """What becomes of a run: here it succeeds at once."""
         self.workflows[run["run_id"]] = argo.whole()
-        run["state"] = "SUCCEEDED"
+        run |= {"state": "SUCCEEDED", "finished_at": now()}
 
     def tick(self) -> None:
         """The schedule: each enabled recurring run has one run per look, at most two."""
         for each in list(self.recurring.values()):
             mine = [run for run in self.runs.values() if run.get("recurring_run_id") == each["recurring_run_id"]]
             if each["status"] == "ENABLED" and len(mine) < 1:
-                run = {**each["job"], "recurring_run_id": each["recurring_run_id"], "state": "RUNNING"}
+                job = {name: each[name] for name in ("display_name", "experiment_id", "runtime_config")}
+                run = {**job, "recurring_run_id": each["recurring_run_id"], "state": "RUNNING", "created_at": now()}
                 run["run_id"] = self.new_id("run")
                 self.runs[run["run_id"]] = run
 
@@ -119,25 +125,48 @@ class FakeKfp:
         found = [each for each in self.pipelines.values() if each["display_name"] == name]
         return (200, found[0]) if found else (404, {"code": 5, "message": f"Pipeline {name} not found"})
 
+    def _pipelines(self, query, body):
+        return 200, {"pipelines": _asked(self.pipelines.values(), query)}
+
+    def _pipeline(self, query, body, pipeline):
+        return _or_404(self.pipelines.get(pipeline))
+
     def _create_pipeline(self, query, body):
         if any(each["display_name"] == body["display_name"] for each in self.pipelines.values()):
             return 409, {"code": 6, "message": f"The name {body['display_name']} already exist"}
-        made = {**body, "pipeline_id": self.new_id("pipeline")}
+        made = {**body, "pipeline_id": self.new_id("pipeline"), "created_at": now()}
         self.pipelines[made["pipeline_id"]] = made
         return 200, made
 
+    def _upload(self, query, body):
+        status, made = self._create_pipeline(query, {"display_name": query["name"]})
+        if status == 200:
+            self._upload_version({**query, "pipelineid": made["pipeline_id"]}, body)
+        return status, made
+
     def _upload_version(self, query, body):
-        if any(each["name"] == query["name"] for each in self.versions.values()):
+        pipeline, name = query["pipelineid"], query["name"]
+        if any((each["pipeline_id"], each["name"]) == (pipeline, name) for each in self.versions.values()):
             return 409, {"error_message": "Failed to create a pipeline version"}
         made = {
             "pipeline_version_id": self.new_id("version"),
-            "pipeline_id": query["pipelineid"],
-            "name": query["name"],
-            "display_name": query["display_name"],
+            "pipeline_id": pipeline,
+            "name": name,
+            "display_name": query.get("display_name", name),
+            "description": query.get("description", ""),
+            "created_at": now(),
             "uploaded": body,
         }
         self.versions[made["pipeline_version_id"]] = made
         return 200, {name: value for name, value in made.items() if name != "uploaded"}
+
+    def _version(self, query, body, pipeline, version):
+        found = self.versions.get(version)
+        if found is None or found["pipeline_id"] != pipeline:
+            return _or_404(None)
+        documents = [each for each in yaml.safe_load_all(found["uploaded"]) if each]
+        ir = dict(zip(("pipeline_spec", "platform_spec"), documents, strict=False))
+        return 200, {**found, "uploaded": None, "pipeline_spec": ir if len(ir) > 1 else ir["pipeline_spec"]}
 
     def _versions(self, query, body, pipeline):
         found = [{**each, "uploaded": None} for each in self.versions.values() if each["pipeline_id"] == pipeline][::-1]
@@ -152,8 +181,10 @@ class FakeKfp:
         return (200, {}) if self.pipelines.pop(pipeline, None) else (404, {"code": 5, "message": "not found"})
 
     def _experiments(self, query, body):
-        wanted = json.loads(query["filter"])["predicates"][0]["stringValue"]
-        return 200, {"experiments": [each for each in self.experiments.values() if each["display_name"] == wanted]}
+        return 200, {"experiments": _asked(self.experiments.values(), query)}
+
+    def _experiment(self, query, body, experiment):
+        return _or_404(self.experiments.get(experiment))
 
     def _create_experiment(self, query, body):
         made = {**body, "experiment_id": self.new_id("experiment")}
@@ -164,17 +195,31 @@ class FakeKfp:
         return (200, {}) if self.experiments.pop(experiment, None) else (404, {"code": 5, "message": "not found"})
 
     def _create_run(self, query, body):
-        if body["pipeline_version_reference"]["pipeline_version_id"] not in self.versions:
-            return 400, {"code": 3, "message": "no such version"}
-        run = {**body, "run_id": self.new_id("run"), "state": "PENDING"}
+        refused, body = self._with_version(body)
+        if refused:
+            return refused
+        run = {**body, "run_id": self.new_id("run"), "state": "PENDING", "created_at": now()}
         self.runs[run["run_id"]] = run
         self.start(run)
         return 200, run
 
+    def _with_version(self, body):
+        """What a run is of: a version, the newest of a pipeline, or a specification that it brings along."""
+        if body.get("pipeline_spec"):
+            return None, body
+        named = body["pipeline_version_reference"]
+        mine = [each for each in self.versions.values() if each["pipeline_id"] == named["pipeline_id"]]
+        chosen = named.get("pipeline_version_id") or (mine[-1]["pipeline_version_id"] if mine else None)
+        if chosen not in self.versions:
+            return (400, {"code": 3, "message": "no such version"}), body
+        return None, {**body, "pipeline_version_reference": {**named, "pipeline_version_id": chosen}}
+
     def _runs(self, query, body):
         self.tick()
-        found = [each for each in self.runs.values() if each["experiment_id"] == query["experiment_id"]]
-        return 200, {"runs": found[::-1]}
+        found = _asked(self.runs.values(), query)
+        first, most = int(query.get("page_token") or 0), int(query.get("page_size") or 10)
+        more = {"next_page_token": str(first + most)} if len(found) > first + most else {}
+        return 200, {"runs": found[::-1][first : first + most], "total_size": len(found), **more}
 
     def _run(self, query, body, run):
         if run not in self.runs:
@@ -189,15 +234,28 @@ class FakeKfp:
         self.runs[run]["state"] = "CANCELED"
         return 200, {}
 
+    def _retry(self, query, body, run):
+        if self.runs[run]["state"] not in ("FAILED", "CANCELED"):
+            return 400, {"code": 9, "message": f"Run {run} cannot be retried: it is {self.runs[run]['state']}"}
+        self.runs[run].pop("finished_at", None)
+        self.start(self.runs[run])
+        return 200, {}
+
     def _create_recurring(self, query, body):
-        job = {name: body[name] for name in ("display_name", "experiment_id", "runtime_config")}
-        made = {"recurring_run_id": self.new_id("recurring"), "status": "ENABLED", "job": job}
+        refused, body = self._with_version(body)
+        if refused:
+            return refused
+        status = "ENABLED" if body["mode"] == "ENABLE" else "DISABLED"
+        made = {**body, "recurring_run_id": self.new_id("recurring"), "status": status, "created_at": now()}
         self.recurring[made["recurring_run_id"]] = made
         return 200, made
 
     def _recurring(self, query, body, recurring):
         found = self.recurring.get(recurring)
         return (200, found) if found else (404, {"code": 5, "message": "not found"})
+
+    def _recurrings(self, query, body):
+        return 200, {"recurringRuns": _asked(self.recurring.values(), query)}
 
     def _switch(self, query, body, recurring, how):
         self.recurring[recurring]["status"] = "ENABLED" if how == "enable" else "DISABLED"
@@ -226,13 +284,18 @@ class FakeKfp:
 
 _ROUTES = (
     (r"GET healthz", "_healthz"),
+    (r"GET pipelines", "_pipelines"),
     (r"GET pipelines/names/(.+)", "_pipeline_by_name"),
+    (r"GET pipelines/([^/]+)", "_pipeline"),
     (r"POST pipelines", "_create_pipeline"),
+    (r"POST pipelines/upload", "_upload"),
     (r"POST pipelines/upload_version", "_upload_version"),
     (r"GET pipelines/([^/]+)/versions", "_versions"),
+    (r"GET pipelines/([^/]+)/versions/(.+)", "_version"),
     (r"DELETE pipelines/([^/]+)/versions/(.+)", "_delete_version"),
     (r"DELETE pipelines/([^/]+)", "_delete_pipeline"),
     (r"GET experiments", "_experiments"),
+    (r"GET experiments/(.+)", "_experiment"),
     (r"POST experiments", "_create_experiment"),
     (r"DELETE experiments/(.+)", "_delete_experiment"),
     (r"POST runs", "_create_run"),
@@ -240,11 +303,31 @@ _ROUTES = (
     (r"GET runs/([^/:]+)", "_run"),
     (r"DELETE runs/([^/:]+)", "_delete_run"),
     (r"POST runs/([^/:]+):terminate", "_terminate"),
+    (r"POST runs/([^/:]+):retry", "_retry"),
     (r"POST recurringruns", "_create_recurring"),
+    (r"GET recurringruns", "_recurrings"),
     (r"GET recurringruns/([^/:]+)", "_recurring"),
     (r"POST recurringruns/([^/:]+):(enable|disable)", "_switch"),
     (r"DELETE recurringruns/([^/:]+)", "_delete_recurring"),
 )
+
+
+def now() -> str:
+    """The time, as KFP writes it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def _asked(each: Iterable[dict[str, Any]], query: dict[str, str]) -> list[dict[str, Any]]:
+    """Those of an experiment, if one is named, for which every predicate of the filter holds, the oldest first."""
+    predicates = json.loads(query.get("filter") or "{}").get("predicates", [])
+    assert all(predicate["operation"] in ("EQUALS", 1) for predicate in predicates)  # by name, or as kfp.client has it
+    wanted = {predicate["key"]: predicate["stringValue"] for predicate in predicates}
+    wanted |= {"experiment_id": query["experiment_id"]} if query.get("experiment_id") else {}
+    return [one for one in each if all(one.get(key) == value for key, value in wanted.items())]
+
+
+def _or_404(found: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
+    return (200, found) if found else (404, {"code": 5, "message": "not found"})
 
 
 def _item(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -266,7 +349,7 @@ class _Handler(BaseHTTPRequestHandler):
         kind = self.headers.get("Content-Type") or ""
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         body: Any = raw
-        if kind.startswith("application/json"):
+        if raw and kind.startswith("application/json"):
             body = json.loads(raw)
         elif kind.startswith("multipart/"):
             [form] = BytesParser().parsebytes(b"Content-Type: " + kind.encode() + b"\r\n\r\n" + raw).get_payload()
@@ -295,70 +378,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
-
-
-class Executing(FakeKfp):
-    """Runs our steps where KFP would run pods.
-
-    Args:
-        tracking_uri: MLflow as "pods" reach it.
-    """
-
-    def __init__(self, tracking_uri: str) -> None:
-        super().__init__()
-        self.tracking_uri = tracking_uri
-        self.fetched: dict[tuple[Any, ...], Any] = {}
-        #: Called with the settings of each run before it starts: to make one go wrong.
-        self.spoil: Callable[[dict[str, Any]], None] = lambda settings: None
-
-    def start(self, run: dict[str, Any]) -> None:
-        run["state"] = "RUNNING"
-        threading.Thread(target=self._execute, args=(run,), daemon=True).start()
-
-    def _execute(self, run: dict[str, Any]) -> None:
-        from shared import steps
-
-        asked = run["runtime_config"]["parameters"]
-        settings = {**asked["settings"], "tracking_uri": self.tracking_uri}
-        self.spoil(settings)
-        config = {"month": asked["month"], "dataset": asked["dataset"], **settings}
-        key = (asked["month"], asked["dataset"], asked.get("data_rev"))
-        cached, folder = key in self.fetched, Path(tempfile.mkdtemp(prefix="fake-kfp-"))
-        step, made = "fetch", []
-        try:
-            if not cached:
-                self.fetched[key] = steps.fetch({"month": asked["month"], "dataset": asked["dataset"]}, folder / "data")
-            got = self.fetched[key]
-            made.append({"data_version": got.data_version, "type": "system.Dataset"})
-            step = "ingest"
-            window = steps.ingest(config, "kubeflow", run["run_id"], fetched=got)
-            step = "validate"
-            window = steps.validate(window, out=folder / "validated")
-            step = "train"
-            trained = [steps.train(window, each) for each in window.candidates]
-            # Rounded, as a metadata store on MySQL may keep them.
-            scores = [{"auc": round(one.auc, 6), "log_loss": round(one.log_loss, 6)} for one in trained]
-            made += [{**each, "type": "system.Metrics"} for each in scores]
-            step = "evaluate"
-            verdict = steps.evaluate(window, steps.select(window, trained))
-            key_of_text = f"v2/artifacts/retrain/{run['run_id']}/verdict"
-            self.objects[key_of_text] = verdict.reason
-            made.append(
-                {"promote": verdict.promote, "uri": f"minio://mlpipeline/{key_of_text}", "type": "system.Artifact"}
-            )
-            if verdict.promote:
-                step = "register"
-                outcome = steps.register(window, verdict)
-                made.append({"version": outcome.version, "model_digest": outcome.model_digest, "type": "system.Model"})
-            flow, state = argo.whole(cached=cached, promoted=verdict.promote), "SUCCEEDED"
-        except Exception:
-            flow, state = argo.whole(cached=cached, fails=step), "FAILED"
-            failed = [node for node in flow.nodes.values() if node["phase"] == "Failed" and node["type"] == "Pod"]
-            for node in failed:
-                pod = f"{flow.name}-system-container-impl-{node['id'].rpartition('-')[2]}"
-                self.logs[pod] = f"starting\n{traceback.format_exc()}F1122 main.go:54] failed to execute component\n"
-        with self.lock:
-            self.artifacts[run["run_id"]] = made
-            self.workflows[run["run_id"]] = flow
-            run["state"] = state
-            run["finished_at"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -20,7 +20,7 @@ from benchmarks.kubeflow.verify import Check, Options, Report, unmet
 from benchmarks.kubeflow.verify_checks import Checks
 from benchmarks.places import ROOT, child_env, python
 from benchmarks.stacks import arms
-from tests.benchmarks.kubeflow.fake_kfp import Executing
+from tests.benchmarks.kubeflow.executing import Executing
 
 
 def quiet():
