@@ -15,6 +15,7 @@ from urllib.parse import quote
 from benchmarks.stacks import engine
 from benchmarks.stacks.airflow_api import AirflowApi
 from benchmarks.stacks.follow import seconds
+from benchmarks.stacks.rest import Refused
 from benchmarks.stacks.stack import STACKS, Tool
 from shared import registry
 from shared.config import StoreConfig
@@ -95,7 +96,13 @@ class Airflow:
 
     def connect(self, name: str, host: str) -> None:
         """Define a connection, as a person does in the UI."""
-        self.ask("POST", "connections", json={"connection_id": name, "conn_type": "http", "host": host})
+        body = {"connection_id": name, "conn_type": "http", "host": host}
+        try:
+            self.ask("POST", "connections", json=body)
+        except Refused as refused:
+            if refused.status != 409:
+                raise
+            self.ask("PATCH", f"connections/{name}", json=body)
 
 
 class Run:
