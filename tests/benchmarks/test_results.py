@@ -72,8 +72,9 @@ def test_a_failed_arm_stays_a_row_and_its_cause_is_told():
 
 @pytest.mark.parametrize(
     ("name", "most"),
-    # Kubeflow's pods are described in Python (room, addresses, secrets): what the others have in YAML is not counted.
-    [(ArmName.PREFECT, 120), (ArmName.AIRFLOW, 120), (ArmName.KUBEFLOW, 160)],
+    # With approval, refusal and imputation in all three. In Python stand, besides, Airflow's alerts, logins and schedules and
+    # Kubeflow's pods (room, addresses, secrets): what Prefect has of that in YAML is not counted.
+    [(ArmName.PREFECT, 130), (ArmName.AIRFLOW, 270), (ArmName.KUBEFLOW, 200)],
 )
 def test_adapters_stay_thin(name, most):
     assert 20 < results.lines_of_code(ADAPTER[name]) <= most
