@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -31,12 +32,15 @@ def scheduled(server):
 
 @pytest.mark.capability("schedule")
 @pytest.mark.capability("pause")
+@pytest.mark.capability("catch-up")
 def test_the_schedule_is_switched_on_and_off(server, schedule):
+    """Switched on, it makes coming runs only: what has passed is not caught up unless that is asked for."""
     assert scheduled(server) == []
     schedule(active=True)
     coming = until(lambda: scheduled(server), "runs of the schedule", 120)
     due = [instant(run["expected_start_time"]).astimezone(NEW_YORK) for run in coming]
     assert len(due) == 3
+    assert min(due) > datetime.now(UTC)
     assert {(each.day, each.hour, each.minute) for each in due} == {(1, 6, 0)}
     assert {run["created_by"]["type"] for run in coming} == {"SCHEDULE"}
     schedule(active=False)
@@ -71,24 +75,3 @@ def test_times_that_have_passed_are_caught_up_one_after_the_other(server, schedu
     assert {run["state_type"] for run in ended} == {"COMPLETED"}
     assert most_at_once(ended) == 1
     assert [month for _, month in server.log(MODEL)] == ["2013-02", "2013-03"]
-
-
-@pytest.mark.capability("catch-up")
-def test_late_runs_are_skipped_where_that_is_switched_on(server, schedule):
-    wanted = {"automations": {"name": {"any_": ["Skip late schedules"]}}}
-    [automation] = server.ask("POST", "automations/filter", wanted)
-    switch = f"automations/{automation['id']}"
-    server.ask("PATCH", switch, {"enabled": True})
-    try:
-        schedule(active=True, parameters={"settings": {"model_name": MODEL}})
-        deployment = server.deployment()["id"]
-        server.ask("PATCH", "work_pools/bakeoff/queues/retrain", {"is_paused": True})  # nothing can start in time
-        first, last = "2013-06-01T00:00:00Z", "2013-06-02T00:00:00Z"
-        server.ask("POST", f"deployments/{deployment}/schedule", {"start_time": first, "end_time": last})
-        [run] = server.runs(
-            deployment_id={"any_": [deployment]}, expected_start_time={"after_": first, "before_": last}
-        )
-        assert server.reaches(run["id"], "Cancelled")["start_time"] is None
-    finally:
-        server.ask("PATCH", "work_pools/bakeoff/queues/retrain", {"is_paused": False})
-        server.ask("PATCH", switch, {"enabled": False})
