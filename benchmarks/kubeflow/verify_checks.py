@@ -63,7 +63,13 @@ class Checks(More):
                 self.retried,
                 ("failing", "champion"),
             ),
-            Check("catch-up", "a schedule in the past", "a run a month, each of its own", self.catches_up, ("upload",)),
+            Check(
+                "catch-up",
+                "a schedule in the past",
+                "a run a month, each of its own",
+                self.catches_up,
+                ("upload", "first"),
+            ),
             Check("cleanup", "what was made is removed", "nothing is left", self.clean_up, always=True),
         ]
 
