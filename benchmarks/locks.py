@@ -34,9 +34,16 @@ _SMALL = {
     "screenshots": SCREENSHOTS,
 }
 _TEST_DEPENDENCIES = ["packaging", "pygments"]
-#: What a tool's servers need beyond its environment (compose/Dockerfile): the database's driver, Celery's queue.
+#: What a tool's servers need beyond its environment (compose/Dockerfile): the database's driver, Celery's queue, a
+#: git repository of DAGs.
 SERVERS = {
-    "airflow": ["apache-airflow-providers-celery>=3.26", "asyncpg>=0.31", "psycopg2-binary>=2.9", "redis>=5"],
+    "airflow": [
+        "apache-airflow-providers-celery>=3.26",
+        "apache-airflow-providers-git>=1.0",
+        "asyncpg>=0.31",
+        "psycopg2-binary>=2.9",
+        "redis>=5",
+    ],
     "core": ["flask-wtf>=1.2,<2", "psycopg2-binary>=2.9"],  # MLflow asks for a password
 }
 

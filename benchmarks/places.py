@@ -37,8 +37,11 @@ ENVIRONMENT: dict[ArmName, str] = {arm: "core" if arm is ArmName.PLAIN else arm.
 #: The folder of each arm's own code; the plain arm is one module of the core.
 ADAPTER: dict[ArmName, list[Path]] = {
     ArmName.PLAIN: [ROOT / "shared" / "pipeline.py"],
-    ArmName.PREFECT: sorted((ROOT / "prefect_impl").rglob("*.py")),
-    ArmName.AIRFLOW: sorted((ROOT / "airflow_impl").rglob("*.py")),
+    ArmName.PREFECT: [ROOT / "prefect_impl" / name for name in ("__main__.py", "flow.py")],
+    ArmName.AIRFLOW: [
+        ROOT / "airflow_impl" / name
+        for name in ("common.py", "connections.py", "approval.py", "webhook.py", "dags/retrain.py")
+    ],
     # Without containers.py: how the harness has them run is no part of the pipeline, as with the other tools.
     ArmName.KUBEFLOW: [ROOT / "kubeflow_impl" / name for name in ("__main__.py", "components.py", "pipeline.py")],
 }

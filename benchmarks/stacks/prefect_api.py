@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import time
+import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 from benchmarks.stacks.follow import Attempt, Look, State, seconds
 from benchmarks.stacks.rest import Refused, Rest, Silent
+from shared import datasets
 from shared.config import RetrainConfig
 
 UP = "./bakeoff up prefect"
 POOL = "bakeoff"
+#: The model that a retraining on flights is about, if it names none.
+MODEL = datasets.get("flights").model_name
+ARRIVED = "bakeoff.month.arrived"
 #: State types; a state's name, such as Late or AwaitingRetry, says more and is shown.
 _STATE: dict[str, State] = {
     "SCHEDULED": "waiting",
@@ -70,6 +78,57 @@ class PrefectApi:
         body = {"parameters": {"config": request}, "idempotency_key": config.request_id}
         return str(self.rest.ask("POST", f"/api/deployments/{self._deployment()}/create_flow_run", json=body)["id"])
 
+    def announce(self, notice: dict[str, Any]) -> str:
+        """Tell that a month of data has arrived, and give the event's id; the deployment's trigger does the rest.
+
+        The id follows from the notice: one that is told twice in a few minutes is the same event to the server.
+
+        Args:
+            notice: the month, the version of the data and, optionally, `settings`: other fields of `RetrainConfig`.
+        """
+        settings = notice.get("settings") or {}
+        config = {"month": notice["month"], "data_rev": notice["data_rev"], **settings}
+        labels = {
+            "prefect.resource.id": "bakeoff.dataset.flights",
+            "bakeoff.month": notice["month"],
+            "bakeoff.model": settings.get("model_name", MODEL),
+        }
+        event = {
+            "id": str(uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(notice, sort_keys=True))),
+            "occurred": _iso(time.time()),
+            "event": ARRIVED,
+            "resource": labels,
+            "payload": {**notice, "config": config},
+        }
+        self.rest.ask("POST", "/api/events", json=[event])
+        return str(event["id"])
+
+    def started(self, month: str, after: float) -> dict[str, Any] | None:
+        """The first run on a month that a trigger has started since then; None as long as there is none.
+
+        Returns:
+            Its id and page, and by the server's clock when the event came in and when the run started.
+        """
+        wanted = {"filter": {"event": {"name": [ARRIVED]}, "occurred": {"since": _iso(after)}, "order": "ASC"}}
+        told = self.rest.ask("POST", "/api/events/filter", json=wanted)["events"]
+        events = [each for each in told if each["resource"].get("bakeoff.month") == month]
+        of_triggers = {
+            "deployment_id": {"any_": [self._deployment()]},
+            "created_by": {"type_": ["AUTOMATION"]},
+            "start_time": {"after_": _iso(after)},
+        }
+        body = {"flow_runs": of_triggers, "sort": "START_TIME_ASC"}
+        found = self.rest.ask("POST", "/api/flow_runs/filter", json=body)
+        runs = [run for run in found if (run["parameters"].get("config") or {}).get("month") == month]
+        if not events or not runs:
+            return None
+        return {
+            "run": runs[0]["id"],
+            "page": self.page(runs[0]["id"]),
+            "occurred": seconds(events[0]["received"]),
+            "started": seconds(runs[0]["start_time"]),
+        }
+
     def look(self, run: str, config: RetrainConfig) -> Look:
         """The run and its tasks now."""
         found = self.rest.ask("GET", f"/api/flow_runs/{run}")  # first, so that no last state of a task is missed
@@ -121,6 +180,10 @@ def _attempt(task: dict[str, Any]) -> Attempt:
         task={"id": task["id"]},
         error="it will be tried again" if retried else _message(state),
     )
+
+
+def _iso(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat()
 
 
 def _message(state: dict[str, Any]) -> str:

@@ -56,7 +56,8 @@ class Rest:
             # 429 and 408 are the server's way to say later.
             if answer.is_client_error and answer.status_code not in (408, 429):
                 raise self._refusal(answer)
-            return answer.raise_for_status().json()
+            answer.raise_for_status()
+            return None if answer.status_code == 204 else answer.json()
         except (httpx.HTTPError, ValueError) as error:  # no answer, or not JSON
             raise Silent(
                 f"{self.name} does not answer: {_brief(error)}",

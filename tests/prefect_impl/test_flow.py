@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from types import SimpleNamespace
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -53,7 +54,7 @@ def test_the_flow_promotes_and_shows_the_verdict_as_an_artifact(make_config):
     run = api(lambda client: client.read_flow_run(state.state_details.flow_run_id))
     assert run.name == "retrain-2013-03"
     names = {each.name.rsplit("-", 1)[0] for each in task_runs(run.id)}
-    assert names == {"ingest", "validate", "train", "select", "evaluate", "register"}
+    assert names == {"ingest", "validate", "impute", "train", "select", "evaluate", "register"}
     shown = {each.key: each.data for each in artifacts(run.id) if each.key}
     assert "Promote hist_gradient_boosting" in shown["verdict"]
     assert outcome.run_id in shown["verdict"]
@@ -140,9 +141,40 @@ def test_a_transient_failure_is_cured_by_a_retry(make_config, monkeypatch):
     assert run.run_count == 2
 
 
+def test_a_step_that_the_data_do_not_ask_for_is_shown_as_skipped(make_config):
+    states = {}
+    for request, above in (("plain", 1.0), ("imputed", 0.2)):
+        config = make_config("2013-02", request_id=request, contract={"min_rows": 1000, "impute_above": above})
+        runs = task_runs(retrain(config, return_state=True).state_details.flow_run_id)
+        [states[request]] = [each.state.name for each in runs if each.name.startswith("impute")]
+    assert states == {"plain": "Skipped", "imputed": "Completed"}
+
+
+def test_a_candidate_that_cannot_be_trained_is_not_tried_again_and_sinks_nothing_where_that_is_tolerated(make_config):
+    broken = {"name": "random_forest", "label": "broken", "n_estimators": 2, "min_samples_leaf": 2**63}
+    candidates = [{"name": "logistic_regression"}, broken]
+    states = {}
+    for tolerate in (True, False):
+        config = make_config("2013-02", candidates=candidates, tolerate_failed=tolerate, request_id=str(tolerate))
+        state = retrain(config, return_state=True)
+        states[tolerate] = state.type.value
+        [run] = [each for each in task_runs(state.state_details.flow_run_id) if each.name == "train-broken"]
+        assert (run.state.type.value, run.run_count) == ("FAILED", 1)
+    assert states == {True: "COMPLETED", False: "FAILED"}
+
+
+@pytest.mark.parametrize(("due", "month"), [("2013-07-01T09:59Z", "2013-06"), ("2013-07-01T03:59Z", "2013-05")])
+def test_a_scheduled_run_is_about_the_month_that_was_over_when_it_was_due(due, month, monkeypatch):
+    run = {"parameters": {"settings": {"seed": 3}}, "scheduled_start_time": due}
+    monkeypatch.setattr(flow_module, "flow_run", SimpleNamespace(**run))
+    config = flow_module.asked_for()
+    assert (config.month, config.seed) == (month, 3)
+
+
 @pytest.mark.parametrize(
     ("error", "retried"),
     [
+        (OverflowError("of a candidate's settings"), False),
         (DataError("bad", where="", fix=""), False),
         (TrackingError("down", where="", fix=""), True),
         (ConnectionResetError("network"), True),

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.stacks.airflow_api import error_of, event_of, look_of, unhealthy
+from benchmarks.stacks.follow import Follower
 
 ANSWERS = Path(__file__).parent / "answers"
 
@@ -59,10 +60,23 @@ def test_every_part_has_to_be_healthy():
     [
         (None, "waiting"), ("scheduled", "waiting"), ("queued", "waiting"), ("upstream_failed", "waiting"),
         ("skipped", "waiting"), ("running", "running"), ("success", "finished"), ("failed", "failed"),
-        ("up_for_retry", "failed"),
+        ("up_for_retry", "failed"), ("deferred", "running"), ("awaiting_input", "running"),
     ],
 )  # fmt: skip
 def test_task_states(said, state):
     task = {"task_id": "train", "map_index": 1, "try_number": 1, "state": said, "start_date": None, "end_date": None}
     [attempt] = look_of({"state": "running"}, [task], ["a", "b"]).attempts
     assert (attempt.state, attempt.label) == (state, "b")
+
+
+def test_nothing_is_told_of_a_task_that_a_branch_has_left_out():
+    task = {
+        "task_id": "impute",
+        "map_index": -1,
+        "try_number": 0,
+        "state": "skipped",
+        "start_date": "2026-11-22T12:00:00Z",
+    }
+    look = look_of({"state": "running"}, [task | {"end_date": task["start_date"]}], [])
+    assert Follower().events(look, 0) == []
+    assert look.failed == []
