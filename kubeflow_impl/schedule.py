@@ -18,7 +18,7 @@ import json
 from typing import Annotated, Any
 
 import typer
-from kfp import dsl
+from kfp import compiler, dsl
 
 from kubeflow_impl.components import component
 from kubeflow_impl.pipeline import retrain, task
@@ -80,6 +80,12 @@ def on(
         version_id=version.pipeline_version_id,
     )
     print(made.recurring_run_id)
+
+
+@app.command("compile")
+def compile_to(path: str) -> None:
+    """Compile what the schedule runs to IR YAML."""
+    compiler.Compiler().compile(monthly, path)
 
 
 @app.command()

@@ -265,15 +265,28 @@ class KfpApi:
     # Recurring runs
 
     def create_recurring_run(
-        self, name: str, experiment: str, pipeline: str, version: str, parameters: dict[str, Any], every_s: int
+        self,
+        name: str,
+        experiment: str,
+        pipeline: str,
+        version: str,
+        parameters: dict[str, Any],
+        trigger: dict[str, Any],
+        *,
+        catch_up: bool = False,
     ) -> str:
-        """Start runs again and again; the first after one interval."""
+        """Start runs again and again, one at a time.
+
+        Args:
+            trigger: `periodic_schedule` or `cron_schedule`, as the API has them.
+            catch_up: also those that were due before now.
+        """
         body = {
             **self._job(name, experiment, pipeline, version, parameters),
             "max_concurrency": "1",
             "mode": "ENABLE",
-            "no_catchup": True,
-            "trigger": {"periodic_schedule": {"interval_second": str(every_s)}},
+            "no_catchup": not catch_up,
+            "trigger": trigger,
         }
         return str(self._ask("POST", "/recurringruns", json=body)["recurring_run_id"])
 

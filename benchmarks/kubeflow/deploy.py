@@ -58,8 +58,12 @@ class Version:
     made_pipeline: bool = False
 
 
-def compile_ir(image: str) -> Ir:
+def compile_ir(image: str, *command: str) -> Ir:
     """Compile the pipeline for one image, in KFP's own environment.
+
+    Args:
+        image: what its tasks run.
+        command: another module that compiles to the file named behind it, and its words.
 
     Raises:
         ConfigError: the image is called latest.
@@ -68,10 +72,10 @@ def compile_ir(image: str) -> Ir:
     make(host="http://127.0.0.1", mlflow="http://127.0.0.1", image=image)  # refuses a name that says no version
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "retrain.yaml"
-        command: list[str | Path] = [python("kubeflow"), "-m", "kubeflow_impl.pipeline", out]
+        words: list[str | Path] = [python("kubeflow"), "-m", *(command or ("kubeflow_impl.pipeline",)), out]
         env = child_env(BAKEOFF_KFP_IMAGE=image)
         try:
-            done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=_COMPILE_S)
+            done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, timeout=_COMPILE_S)
         except (OSError, subprocess.TimeoutExpired) as error:
             fix = "run `./bakeoff setup kubeflow`, then again"
             raise CompileFailed(f"the compiler cannot be run: {error}", where="kubeflow_impl", fix=fix) from error

@@ -11,7 +11,7 @@ from benchmarks.kubeflow import nodes
 from benchmarks.kubeflow.mlmd import CACHED, FAILED
 from benchmarks.kubeflow.stack_arm import VERSIONS, KubeflowStack, error_of
 from benchmarks.kubeflow.verify import Check, unmet
-from benchmarks.kubeflow.verify_end import Ending
+from benchmarks.kubeflow.verify_more import More
 from benchmarks.places import ArmName
 from benchmarks.stacks.follow import Attempt
 from shared.config import RetrainConfig
@@ -24,7 +24,7 @@ BROKEN = "the data contract is broken"
 _ROUNDED = 2e-6
 
 
-class Checks(Ending):
+class Checks(More):
     """All checks of one verification."""
 
     def all(self) -> list[Check]:
@@ -54,6 +54,20 @@ class Checks(Ending):
             Check("champion", "a failed run leaves the champion", "as before", self.champion_stays, ("failing",)),
             Check(
                 *("recurring", "a recurring run, on and off", "runs while on, none while off", self.recurs),
+                ("upload", "first"),
+            ),
+            Check(
+                "retry",
+                "a retry repeats what has failed",
+                "validate, and only it",
+                self.retried,
+                ("failing", "champion"),
+            ),
+            Check(
+                "catch-up",
+                "a schedule in the past",
+                "a run a month, each of its own",
+                self.catches_up,
                 ("upload", "first"),
             ),
             Check("cleanup", "what was made is removed", "nothing is left", self.clean_up, always=True),

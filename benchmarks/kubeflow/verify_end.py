@@ -25,8 +25,9 @@ class Ending(Ready):
         experiment = self.api.experiment(self.facts.name)
         config = self._config()
         arguments = parameters(config, request(config), self.server)
+        trigger = {"periodic_schedule": {"interval_second": str(every)}}
         made = self.api.create_recurring_run(
-            self.facts.name, experiment, self.version.pipeline, self.version.id, arguments, every
+            self.facts.name, experiment, self.version.pipeline, self.version.id, arguments, trigger
         )
         self.recurring.append(made)
         if (state := self._becomes(made, "ENABLED")) != "ENABLED":
@@ -99,6 +100,10 @@ class Ending(Ready):
             remove(f"version {self.made.title}", self.api.delete_version, self.made.pipeline, self.made.id)
             if self.made.made_pipeline:
                 remove("pipeline", self.api.delete_pipeline, self.made.pipeline)
+        if self.monthly is not None and self.monthly.made:
+            remove(f"version {self.monthly.title}", self.api.delete_version, self.monthly.pipeline, self.monthly.id)
+            if self.monthly.made_pipeline:
+                remove("pipeline", self.api.delete_pipeline, self.monthly.pipeline)
         if "mlflow-server" in self.facts.versions:
             remove(f"model {self.facts.name} in MLflow", self._forget_model)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -114,9 +119,10 @@ class Ending(Ready):
 
         @tracking.explained
         def forget() -> None:
-            if client.search_registered_models(f"name = '{config.model_name}'"):
-                client.delete_registered_model(config.model_name)
-            if experiment := client.get_experiment_by_name(config.model_name):
-                client.delete_experiment(experiment.experiment_id)
+            for name in (config.model_name, f"{config.model_name}-due"):
+                if client.search_registered_models(f"name = '{name}'"):
+                    client.delete_registered_model(name)
+                if experiment := client.get_experiment_by_name(name):
+                    client.delete_experiment(experiment.experiment_id)
 
         forget()

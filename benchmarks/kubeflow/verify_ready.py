@@ -37,6 +37,7 @@ class Ready:
         self.ir: deploy.Ir | None = None
         self.version: deploy.Version | None = None
         self.made: deploy.Version | None = None
+        self.monthly: deploy.Version | None = None
         self.plain: list[results.Retraining] = []
         self.plain_log: list[tuple[str, int | None]] = []
         self.done: list[results.Retraining] = []

@@ -72,6 +72,10 @@ class Workflow:
             last = self.add(f"executor({number})", [retry], each, "Pod", message=told)
         return last
 
+    def pass_time(self, seconds: int) -> None:
+        """Nothing happens for so long."""
+        self._clock += seconds
+
     def inner(self, name: str, after: list[str]) -> str:
         """A DAG in the DAG, behind its driver."""
         driver = self.add(f"{name}-driver", after, kind="Pod", templateName="system-dag-driver")
@@ -102,15 +106,21 @@ class Workflow:
 
 
 def whole(
-    *, cached: bool = False, promoted: bool = True, fails: str = "", candidates: tuple[str, ...] = CANDIDATES
+    *,
+    cached: bool = False,
+    promoted: bool = True,
+    fails: str = "",
+    candidates: tuple[str, ...] = CANDIDATES,
+    again: int = 0,
 ) -> Workflow:
-    """A run of our pipeline to its end, or to the step that fails."""
+    """A run of our pipeline to its end, or to the step that fails; `again`: so often it was tried again there."""
     flow = Workflow()
     top = flow.add(flow.name, [], "Failed" if fails else "Succeeded")
     root_driver = flow.add("root-driver", [top], kind="Pod", templateName="system-dag-driver")
     root = flow.add("root", [root_driver], "Failed" if fails else "Succeeded")
     last = flow.task("fetch", [root], cached=cached)
     last = flow.task("ingest", [last])
+    flow.pass_time(60 * again)  # what had ended well is kept, with its times
     last = flow.task("validate", [last], "Failed" if fails == "validate" else "Succeeded")
     if fails == "validate":
         flow.add("condition-branches-1", [last], "Omitted", "Skipped", message="omitted: depends condition not met")

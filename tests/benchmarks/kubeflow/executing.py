@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from shared.schedule import month_due
 from tests.benchmarks.kubeflow import argo
 from tests.benchmarks.kubeflow.fake_kfp import FakeKfp, now
 
@@ -26,6 +27,24 @@ class Executing(FakeKfp):
         self.fetched: dict[tuple[Any, ...], Any] = {}
         #: Called with the settings of each run before it starts: to make one go wrong.
         self.spoil: Callable[[dict[str, Any]], None] = lambda settings: None
+
+    def tick(self) -> None:
+        """A cron between two instants of the past makes a run for each first of a month, of the month that was due."""
+        super().tick()
+        for each in list(self.recurring.values()):
+            cron = each["trigger"].get("cron_schedule") or {}
+            mine = [run for run in self.runs.values() if run.get("recurring_run_id") == each["recurring_run_id"]]
+            if each["no_catchup"] or len(mine) > 1:
+                continue
+            for month in range(int(cron["start_time"][5:7]) + 1, int(cron["end_time"][5:7]) + 1):
+                parameters = {
+                    **each["runtime_config"]["parameters"],
+                    "month": month_due(f"2013-{month:02}-01T11:00:00Z"),
+                }
+                run = {"run_id": self.new_id("run"), "experiment_id": each["experiment_id"], "created_at": now()}
+                run |= {"recurring_run_id": each["recurring_run_id"], "runtime_config": {"parameters": parameters}}
+                self.runs[run["run_id"]] = run
+                self.start(run)
 
     def start(self, run: dict[str, Any]) -> None:
         run["state"] = "RUNNING"
@@ -70,7 +89,7 @@ class Executing(FakeKfp):
                 made.append({"version": outcome.version, "model_digest": outcome.model_digest, "type": "system.Model"})
             flow, state = argo.whole(cached=cached, promoted=verdict.promote), "SUCCEEDED"
         except Exception:
-            flow, state = argo.whole(cached=cached, fails=step), "FAILED"
+            flow, state = argo.whole(cached=cached, fails=step, again=run.get("retries", 0)), "FAILED"
             failed = [node for node in flow.nodes.values() if node["phase"] == "Failed" and node["type"] == "Pod"]
             for node in failed:
                 pod = f"{flow.name}-system-container-impl-{node['id'].rpartition('-')[2]}"

@@ -83,7 +83,7 @@ class FakeKfp:
         """The schedule: each enabled recurring run has one run per look, at most two."""
         for each in list(self.recurring.values()):
             mine = [run for run in self.runs.values() if run.get("recurring_run_id") == each["recurring_run_id"]]
-            if each["status"] == "ENABLED" and len(mine) < 1:
+            if each["status"] == "ENABLED" and each["no_catchup"] and len(mine) < 1:
                 job = {name: each[name] for name in ("display_name", "experiment_id", "runtime_config")}
                 run = {**job, "recurring_run_id": each["recurring_run_id"], "state": "RUNNING", "created_at": now()}
                 run["run_id"] = self.new_id("run")
@@ -238,6 +238,7 @@ class FakeKfp:
         if self.runs[run]["state"] not in ("FAILED", "CANCELED"):
             return 400, {"code": 9, "message": f"Run {run} cannot be retried: it is {self.runs[run]['state']}"}
         self.runs[run].pop("finished_at", None)
+        self.runs[run]["retries"] = self.runs[run].get("retries", 0) + 1
         self.start(self.runs[run])
         return 200, {}
 

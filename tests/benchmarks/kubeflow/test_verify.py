@@ -15,7 +15,7 @@ from rich.console import Console
 
 from benchmarks import processes
 from benchmarks.kubeflow import verify as verifying
-from benchmarks.kubeflow import verify_end
+from benchmarks.kubeflow import verify_end, verify_more
 from benchmarks.kubeflow.verify import Check, Options, Report, unmet
 from benchmarks.kubeflow.verify_checks import Checks
 from benchmarks.places import ROOT, child_env, python
@@ -198,6 +198,7 @@ def fast(monkeypatch, plain_results):
     monkeypatch.setattr(Checks, "plain_runs", plain_runs)
     monkeypatch.setattr(arms, "POLL_S", 0.05)
     monkeypatch.setattr(verify_end, "_POLL_S", 0.01)
+    monkeypatch.setattr(verify_more, "_POLL_S", 0.1)
     return {"month": "2013-02", "every_s": 1, "appear_s": 5.0, "settle_s": 0.3, "timeout_s": 60}
 
 
