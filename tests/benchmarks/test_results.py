@@ -72,8 +72,8 @@ def test_a_failed_arm_stays_a_row_and_its_cause_is_told():
 
 @pytest.mark.parametrize(
     ("name", "most"),
-    # With approval, refusal and imputation in all three. In Python stand, besides, Airflow's alerts, logins and schedules and
-    # Kubeflow's pods (room, addresses, secrets): what Prefect has of that in YAML is not counted.
+    # With approval, refusal and imputation in all three. In Python stand, besides, Airflow's alerts, logins and
+    # schedules and Kubeflow's pods (room, addresses, secrets): what Prefect has of that in YAML is not counted.
     [(ArmName.PREFECT, 130), (ArmName.AIRFLOW, 270), (ArmName.KUBEFLOW, 200)],
 )
 def test_adapters_stay_thin(name, most):
