@@ -94,6 +94,25 @@ def retrain(stack: StackUnderTest, month: str, during_training: Callable[[], Non
     return Ended(code, json.loads(output), "".join(told), round(time.monotonic() - start, 1))
 
 
+def arrive(stack: StackUnderTest, month: str, model: str) -> dict:
+    """`./bakeoff arrive`: data land, and nothing else is asked for."""
+    command = [ROOT / "bakeoff", "arrive", month, "--on", stack.tool, "--model", model, "--json"]
+    done = subprocess.run([*command, "--env-file", stack.path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def becomes_a_model(stack: StackUnderTest, month: str, model: str, patience_s: float = 240) -> None:
+    """See that a month that has arrived becomes a registered champion, with no further command."""
+    store = stack.store.model_copy(update={"model_name": model})
+    deadline = time.monotonic() + patience_s
+    while registry.champion(store) is None:
+        assert time.monotonic() < deadline, f"no {model} is registered"
+        time.sleep(1)
+    [entry] = registry.promotion_log(store)
+    assert (entry.event, entry.month, entry.orchestrator) == ("promoted", month, stack.tool)
+
+
 def bring_up(tool: Tool, path: Path) -> StackUnderTest:
     """A stack from nothing, whatever an earlier run has left."""
     lifecycle.down(tool, path, Console(stderr=True), volumes=True)
