@@ -119,7 +119,9 @@ class PrefectApi:
         }
         body = {"flow_runs": of_triggers, "sort": "START_TIME_ASC"}
         found = self.rest.ask("POST", "/api/flow_runs/filter", json=body)
-        runs = [run for run in found if (run["parameters"].get("config") or {}).get("month") == month]
+        # Of a run that has not started, the filter takes the time at which it should.
+        started = [run for run in found if run["start_time"]]
+        runs = [run for run in started if (run["parameters"].get("config") or {}).get("month") == month]
         if not events or not runs:
             return None
         return {
