@@ -50,7 +50,7 @@ def _brief(cell: Cell, tests: list[Outcome]) -> str:
     parts = [f"**{cell.verdict}**" if cell.verdict is Verdict.NATIVE else str(cell.verdict)]
     if cell.code:
         parts.append(f"{lines.count([lines.find(each) for each in cell.code])} lines")
-    parts += [_figure(figure) for each in tests for figure in each.figures[:1]][:1]
+    parts += [_figure(figure) for each in tests for figure in each.own_figures[:1]][:1]
     if cell.verdict is not Verdict.NOT and cell.not_verified:
         parts.append("not verified on a server")
     return ", ".join(parts)
@@ -66,7 +66,7 @@ def _detail(tool: str, cell: Cell, tests: list[Outcome]) -> str:
         rest.append(f"Code ({lines.count(places)} lines): {', '.join(place.link for place in places)}.")
     if tests:
         rest.append(f"Tests: {_tests(tests)}.")
-    if measured_ := [f"{figure.name} {_figure(figure)}" for each in tests for figure in each.figures]:
+    if measured_ := [f"{figure.name} {_figure(figure)}" for each in tests for figure in each.own_figures]:
         rest.append(f"Measured: {', '.join(measured_)} (n = 1).")
     if cell.cites:
         rest.append(f"See {', '.join(f'<{address}>' for address in cell.cites)}.")

@@ -23,6 +23,8 @@ class Figure(BaseModel):
     name: str
     value: float
     unit: str
+    #: The capability, where the test shows several.
+    of: str = ""
 
 
 class Outcome(BaseModel):
@@ -38,6 +40,11 @@ class Outcome(BaseModel):
     outcome: Literal["passed", "failed", "skipped"]
     seconds: float
     figures: tuple[Figure, ...] = ()
+
+    @property
+    def own_figures(self) -> list[Figure]:
+        """What it has measured of this capability, and not of another that it shows too."""
+        return [each for each in self.figures if each.of in ("", self.id)]
 
 
 class Outcomes(BaseModel):

@@ -78,11 +78,14 @@ class Outcomes:
 
 @pytest.fixture
 def figure(request):
-    """Records something measured, for the table of capabilities: `figure("event to run start", 1.4, "s")`."""
+    """Records something measured, for the table of capabilities: `figure("event to run start", 1.4, "s")`.
+
+    A test of several capabilities says which one it is `of`.
+    """
     measured = request.node.stash.setdefault(FIGURES, [])
 
-    def record(name, value, unit):
-        measured.append({"name": name, "value": round(value, 3), "unit": unit})
+    def record(name, value, unit, of=""):
+        measured.append({"name": name, "value": round(value, 3), "unit": unit, "of": of})
 
     return record
 

@@ -69,7 +69,6 @@ def test_what_the_data_and_the_user_ask_for(make_config, run_locally, webhook, f
     assert counts["train"] == 5
     assert [each["label"] for each in run.told("train", "failed")] == ["broken"]
     assert 1 < most_at_once(run.told("train")) <= LOCAL_LIMIT
-    figure("candidates", counts["train"] + 1, "tasks")
     # A person was asked, and has refused; somebody is told.
     assert [entry.event for entry in registry.promotion_log(config)] == ["refused"]
     assert registry.champion(config) is None
@@ -129,7 +128,7 @@ def test_what_passes_is_tried_again_a_person_agrees_and_drift_asks_for_more(
     pause = run.told("fetch", "started")[1]["time"] - failed["time"]
     assert (run.counts("failed")["fetch"], run.counts()["fetch"]) == (1, 1)
     assert 5 <= pause < 15
-    figure("pause before the second try", pause, "s")
+    figure("pause before the second try", pause, "s", of="retry")
     assert run.counts()["register"] == 1
     assert registry.champion(config) == 1
 
