@@ -43,7 +43,7 @@ def answer(config, *, approve):
 @pytest.mark.capability("alert")
 @pytest.mark.capability("approval")
 @pytest.mark.bad_input("approval-refused")
-def test_what_the_data_and_the_user_ask_for(make_config, run_locally, webhook, figure):
+def test_what_the_data_and_the_user_ask_for(make_config, run_locally, webhook):
     posted, address = webhook
     config = make_config(
         "2013-03",
