@@ -35,7 +35,7 @@ def bad_input() -> str:
     told, shown = {tool: cells.read(tool) for tool in TOOLS}, outcomes.read()
     rows = [
         f"| {what} | "
-        + " | ".join(f"{told[tool].bad_input[name]} {_tests(shown.of(tool, 'bad-input', name))}" for tool in TOOLS)
+        + " | ".join(f"{told[tool].bad_input[name]} {_links(shown.of(tool, 'bad-input', name))}" for tool in TOOLS)
         + " |"
         for name, what in BAD_INPUT.items()
     ]
@@ -49,8 +49,9 @@ def _head(first: str) -> str:
 def _brief(cell: Cell, tests: list[Outcome]) -> str:
     parts = [f"**{cell.verdict}**" if cell.verdict is Verdict.NATIVE else str(cell.verdict)]
     if cell.code:
-        parts.append(f"{lines.count([lines.find(each) for each in cell.code])} lines")
-    parts += [_figure(figure) for each in tests for figure in each.own_figures[:1]][:1]
+        parts.append(_lines(lines.count([lines.find(each) for each in cell.code])))
+    if not cell.not_verified:  # a figure of a stand-in is none of the tool's
+        parts += [_figure(figure) for each in tests for figure in each.own_figures[:1]][:1]
     if cell.verdict is not Verdict.NOT and cell.not_verified:
         parts.append("not verified on a server")
     return ", ".join(parts)
@@ -63,7 +64,7 @@ def _detail(tool: str, cell: Cell, tests: list[Outcome]) -> str:
         rest.append(f"Added: {'; '.join(cell.parts)}.")
     if cell.code:
         places = [lines.find(each) for each in cell.code]
-        rest.append(f"Code ({lines.count(places)} lines): {', '.join(place.link for place in places)}.")
+        rest.append(f"Code ({_lines(lines.count(places))}): {', '.join(place.link for place in places)}.")
     if tests:
         rest.append(f"Tests: {_tests(tests)}.")
     if measured_ := [f"{figure.name} {_figure(figure)}" for each in tests for figure in each.own_figures]:
@@ -73,6 +74,10 @@ def _detail(tool: str, cell: Cell, tests: list[Outcome]) -> str:
     if cell.not_verified:
         rest.append(f"*Not verified here:* {cell.not_verified}")
     return "\n".join([lead, *rest]) + "\n"
+
+
+def _lines(count: int) -> str:
+    return f"{count} line{'s' * (count != 1)}"
 
 
 def _figure(figure: outcomes.Figure) -> str:
@@ -87,6 +92,12 @@ def _tests(tests: list[Outcome]) -> str:
         for name, outcome, seconds in each
     ]
     return ", ".join(told)
+
+
+def _links(tests: list[Outcome]) -> str:
+    """As `_tests`, for a narrow column."""
+    each = sorted({(test.test.partition("::")[0], test.outcome) for test in tests})
+    return ", ".join(f"[({outcome})](../{path})" for path, outcome in each)
 
 
 def _environment(shown: Outcomes) -> str:
