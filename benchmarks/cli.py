@@ -32,6 +32,7 @@ from benchmarks.kubeflow import docker_arm, docker_cli
 from benchmarks.kubeflow.docker_arm import Runner
 from benchmarks.places import ARMS, ENVIRONMENT, RESULTS, ROOT, STATE, ArmName, Stack
 from benchmarks.retraining import make_configs, run
+from benchmarks.scaleout import cli as scaleout_cli
 from benchmarks.screenshots import cli as screenshots_cli
 from benchmarks.stacks.arms import make_arm as make_stack_arm
 from benchmarks.stacks.settings import data_version
@@ -311,6 +312,7 @@ def bench_scale(
     print(result.model_dump_json(indent=2))
 
 
+bench_app.command("scale-out")(scaleout_cli.scale_out)
 bench_app.command("stacks")(stack_cli.bench_stacks)
 bench_app.command("kubeflow")(docker_cli.bench_kubeflow)
 

@@ -41,7 +41,7 @@ class AirflowApi:
         self._dag = f"/api/v2/dags/{dag_id}"
         self.rest = Rest("airflow", address, up=UP)
 
-    def _ask(self, method: str, path: str, **more: Any) -> Any:
+    def ask(self, method: str, path: str, **more: Any) -> Any:
         """Call the API with a new token when there is none or the old one is no longer taken."""
         if "Authorization" in self.rest.client.headers:
             try:
@@ -69,18 +69,18 @@ class AirflowApi:
                 fix=f"`{UP}` waits until it is; `./bakeoff logs airflow` says why it is not",
             )
         try:
-            self._ask("GET", self._dag)
+            self.ask("GET", self._dag)
         except Refused as refused:
             if refused.status != 404:
                 raise
-            broken = self._ask("GET", "/api/v2/importErrors")["import_errors"]
+            broken = self.ask("GET", "/api/v2/importErrors")["import_errors"]
             cause = broken[0]["stack_trace"].strip().splitlines()[-1] if broken else "its file is not parsed yet"
             raise Refused(
                 f"airflow knows no DAG {self.dag_id}: {cause}",
                 where=f"{self.address}/dags",
                 fix=f"correct airflow_impl/dags/retrain.py, then `{UP}`; a new file may take half a minute",
             ) from refused
-        self._ask("PATCH", self._dag, json={"is_paused": False})
+        self.ask("PATCH", self._dag, json={"is_paused": False})
 
     def trigger(self, config: RetrainConfig, request: dict[str, Any]) -> str:
         """Start a DAG run, and give its id. Called twice for one config it starts one run: we choose the id."""
@@ -88,7 +88,7 @@ class AirflowApi:
         run = f"bakeoff__{config.request_id}"
         body = {"dag_run_id": run, "logical_date": None, "conf": {"month": config.month, "settings": settings}}
         try:
-            self._ask("POST", f"{self._dag}/dagRuns", json=body)
+            self.ask("POST", f"{self._dag}/dagRuns", json=body)
         except Refused as refused:
             if refused.status != 409:  # it is there: the answer to an earlier call was lost
                 raise
@@ -97,8 +97,8 @@ class AirflowApi:
     def look(self, run: str, config: RetrainConfig) -> Look:
         """The run and its tasks now."""
         path = f"{self._dag}/dagRuns/{quote(run)}"
-        found = self._ask("GET", path)  # first, so that no last state of a task is missed
-        tasks = self._ask("GET", f"{path}/taskInstances?limit=100")["task_instances"]
+        found = self.ask("GET", path)  # first, so that no last state of a task is missed
+        tasks = self.ask("GET", f"{path}/taskInstances?limit=100")["task_instances"]
         return look_of(found, tasks, [candidate.title for candidate in config.all_candidates])
 
     def cause(self, run: str, attempt: Attempt) -> str:
@@ -107,11 +107,11 @@ class AirflowApi:
         path = f"{self._dag}/dagRuns/{quote(run)}/taskInstances/{task['task_id']}/logs/{task['try_number']}"
         query: dict[str, Any] = {"full_content": "true", "map_index": task["map_index"]}
         with contextlib.suppress(BakeoffError, KeyError):  # its worker may be gone, and the log with it
-            answer = self._ask("GET", path, params=query, headers={"Accept": "application/json"})
+            answer = self.ask("GET", path, params=query, headers={"Accept": "application/json"})
             if error := error_of(answer["content"]):
                 return error
         query = {"dag_id": self.dag_id, "run_id": run, "task_id": task["task_id"], "order_by": "-when", "limit": 20}
-        return event_of(self._ask("GET", "/api/v2/eventLogs", params=query)["event_logs"])
+        return event_of(self.ask("GET", "/api/v2/eventLogs", params=query)["event_logs"])
 
     def announce(self, notice: dict[str, Any]) -> str:
         """Tell that a month of data has landed: an event of the asset, with the month as its partition key.
@@ -126,7 +126,7 @@ class AirflowApi:
             Silent: no DAG that has been parsed knows the asset; after a start that takes some seconds.
             Refused
         """
-        found = self._ask("GET", "/api/v2/assets", params={"name_pattern": ARRIVED})["assets"]
+        found = self.ask("GET", "/api/v2/assets", params={"name_pattern": ARRIVED})["assets"]
         ids = [each["id"] for each in found if each["name"] == ARRIVED]
         if not ids:
             raise Silent(
@@ -135,7 +135,7 @@ class AirflowApi:
                 fix="wait until airflow_impl/dags/retrain.py is parsed: half a minute after a start",
             )
         body = {"asset_id": ids[0], "partition_key": notice["month"], "extra": notice}
-        return str(self._ask("POST", "/api/v2/assets/events", json=body)["id"])
+        return str(self.ask("POST", "/api/v2/assets/events", json=body)["id"])
 
     def started(self, month: str, after: float) -> dict[str, Any] | None:
         """The run that an arrival has started; None before it has.
@@ -149,12 +149,12 @@ class AirflowApi:
         """
         runs = f"/api/v2/dags/{ON_ARRIVAL}/dagRuns"
         query = {"partition_key_prefix_pattern": month, "order_by": "run_after", "limit": 100}
-        for run in self._ask("GET", runs, params=query)["dag_runs"]:
+        for run in self.ask("GET", runs, params=query)["dag_runs"]:
             start = seconds(run["start_date"])
             if start is None or start < after:
                 continue
             # Asked only of runs that have started: of others Airflow 3.3.2 answers 500 (apache/airflow#71360).
-            events = self._ask("GET", f"{runs}/{quote(run['dag_run_id'])}/upstreamAssetEvents")["asset_events"]
+            events = self.ask("GET", f"{runs}/{quote(run['dag_run_id'])}/upstreamAssetEvents")["asset_events"]
             occurred = max((seconds(event["timestamp"]) or 0.0 for event in events), default=after)
             page = f"{self.address}/dags/{ON_ARRIVAL}/runs/{quote(run['dag_run_id'])}"
             return {"run": run["dag_run_id"], "page": page, "occurred": occurred, "started": start}
@@ -162,7 +162,7 @@ class AirflowApi:
 
     def cancel(self, run: str) -> None:
         """End a run as failed; its running tasks are ended by their supervisors."""
-        self._ask("PATCH", f"{self._dag}/dagRuns/{quote(run)}", json={"state": "failed"})
+        self.ask("PATCH", f"{self._dag}/dagRuns/{quote(run)}", json={"state": "failed"})
 
     def page(self, run: str) -> str:
         """Where a person sees the run."""

@@ -50,7 +50,7 @@ class Airflow:
         self.api = AirflowApi(stack.up.url, STACKS[Tool.AIRFLOW].login(stack.env))
 
     def ask(self, method: str, path: str, **more: Any) -> Any:
-        return self.api._ask(method, f"/api/v2/{path}", **more)
+        return self.api.ask(method, f"/api/v2/{path}", **more)
 
     def pause(self, dag: str, paused: bool = True) -> None:
         self.ask("PATCH", f"dags/{dag}", json={"is_paused": paused})
