@@ -8,7 +8,7 @@ from benchmarks.scaleout.records import Spread, since_the_first
 from benchmarks.stacks.stack import Tool
 
 SPAN = st.floats(0, 1000, allow_nan=False)
-TIMES = st.lists(st.tuples(SPAN, SPAN, SPAN), min_size=1, max_size=40).map(
+TIMES = st.lists(st.tuples(SPAN, SPAN, st.floats(0.01, 1000)), min_size=1, max_size=40).map(
     lambda each: [(1e9 + ready, 1e9 + ready + wait, 1e9 + ready + wait + inside) for ready, wait, inside in each]
 )
 
