@@ -108,16 +108,14 @@ def refuse(window: Window, verdict: Verdict, by: str) -> Outcome:
     return steps.refuse(window, verdict, by)
 
 
-def asked_for() -> RetrainConfig:
-    """What the run is about; a scheduled one about the month that was over when it was due, however late it starts."""
-    given = flow_run.parameters
-    if config := given.get("config"):
-        return RetrainConfig.model_validate(config)
-    return RetrainConfig(month=month_due(flow_run.scheduled_start_time), **(given.get("settings") or {}))
+def month_of_run() -> str:
+    """The month that the run is about; of a scheduled one, the month that was over when it was due, late or not."""
+    config = flow_run.parameters.get("config")
+    return RetrainConfig.model_validate(config).month if config else month_due(flow_run.scheduled_start_time)
 
 
 @flow(
-    flow_run_name=lambda: f"retrain-{asked_for().month}",
+    flow_run_name=lambda: f"retrain-{month_of_run()}",
     persist_result=True,
     result_serializer="json",
     task_runner=ThreadPoolTaskRunner(max_workers=4),
@@ -138,10 +136,11 @@ def retrain(
         approval: suspend the run before a promotion, until a person answers.
         approve_within: seconds after which the server fails a run that nobody has answered.
     """
-    window = validate(ingest(config or asked_for()))
+    config = config or RetrainConfig(month=month_of_run(), **(settings or {}))
+    window = validate(ingest(config))
     window = impute(window, return_state=True).result()
     outcomes = train.map(unmapped(window), window.candidates)
-    trained = outcomes.result(raise_on_failure=not window.config.tolerate_failed)
+    trained = outcomes.result(raise_on_failure=not config.tolerate_failed)
     challenger = select(window, [each for each in trained if isinstance(each, Trained)])
     verdict = evaluate(window, challenger)
     if not verdict.promote:

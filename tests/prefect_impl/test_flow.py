@@ -167,8 +167,13 @@ def test_a_candidate_that_cannot_be_trained_is_not_tried_again_and_sinks_nothing
 def test_a_scheduled_run_is_about_the_month_that_was_over_when_it_was_due(due, month, monkeypatch):
     run = {"parameters": {"settings": {"seed": 3}}, "scheduled_start_time": due}
     monkeypatch.setattr(flow_module, "flow_run", SimpleNamespace(**run))
-    config = flow_module.asked_for()
-    assert (config.month, config.seed) == (month, 3)
+    assert flow_module.month_of_run() == month
+
+
+def test_a_schedule_that_outlives_the_data_fails_with_the_cause():
+    state = retrain(return_state=True)  # due now
+    assert state.type.value == "FAILED"
+    assert "there is no month" in state.message
 
 
 @pytest.mark.parametrize(
