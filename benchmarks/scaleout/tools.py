@@ -90,7 +90,7 @@ class OnPrefect:
         """Run the deployment `many`. Its task runs come by events, some after the run has ended."""
         run = self._run("many/many", {"tasks": count}, tell)
         wanted = {"flow_runs": {"id": {"any_": [run]}}, "task_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
-        _until(lambda: self._ask("task_runs/count", wanted) >= count, f"{count} task runs", tell, 300)
+        _until(lambda: self._ask("task_runs/count", wanted) >= count, f"{count} task runs", tell, 900)
         return self._pages("task_runs", wanted)
 
     def _ask(self, path: str, body: dict[str, Any]) -> Any:
