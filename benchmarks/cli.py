@@ -14,13 +14,12 @@ from typer.core import TyperGroup
 
 from benchmarks import (
     arrival_cli,
-    core_cost,
+    bench_cli,
     dataset,
     environments,
     locks,
     model_cli,
     results,
-    scale,
     scale_data,
     stack_cli,
 )
@@ -32,7 +31,6 @@ from benchmarks.kubeflow import docker_arm, docker_cli
 from benchmarks.kubeflow.docker_arm import Runner
 from benchmarks.places import ARMS, ENVIRONMENT, RESULTS, ROOT, STATE, ArmName, Stack
 from benchmarks.retraining import make_configs, run
-from benchmarks.scaleout import cli as scaleout_cli
 from benchmarks.screenshots import cli as screenshots_cli
 from benchmarks.stacks.arms import make_arm as make_stack_arm
 from benchmarks.stacks.settings import data_version
@@ -68,8 +66,7 @@ data_app = typer.Typer(
     no_args_is_help=True, help="The data sets: build them, see that they are unchanged, or make millions of flights."
 )
 app.add_typer(data_app, name="data")
-bench_app = typer.Typer(no_args_is_help=True, help="Measures, each written to a result file with its raw samples.")
-app.add_typer(bench_app, name="bench")
+app.add_typer(bench_cli.app, name="bench")
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output; progress goes to standard error.")
@@ -81,7 +78,6 @@ err = Console(stderr=True)
 out = Console()
 if not out.is_terminal:
     out.width = 100  # a pipe or a file has no width to keep to
-PLOT = ROOT / "docs" / "images" / "scale.png"
 _COLUMNS = (
     TextColumn("{task.description}"),
     BarColumn(),
@@ -260,61 +256,6 @@ def lock_command() -> None:
     """Recompile the hash-pinned files in locks/ to the newest versions that fit pyproject.toml."""
     for path in locks.compile_all():
         err.print(f"wrote {path.relative_to(path.parent.parent)}", highlight=False)
-
-
-@bench_app.command("core")
-def bench_core(
-    save: Annotated[bool, typer.Option(help="Keep the result in benchmarks/results, for the documents.")] = False,
-) -> None:
-    """The core against bare fit and predict on December 2013: five interleaved pairs, about three minutes."""
-    dataset.ensure()
-    result = core_cost.measure(lambda line: err.print(line, highlight=False))
-    if save:
-        results.write(result, RESULTS / "core.json")
-    print(result.model_dump_json(indent=2))
-
-
-@bench_app.command("validation")
-def bench_validation(
-    save: Annotated[bool, typer.Option(help="Keep the result in benchmarks/results, for the documents.")] = False,
-) -> None:
-    """The core's validation beside Great Expectations and Evidently, on the same files: about ten minutes."""
-    from benchmarks import validation_cost  # needs pandas, which no other command has to wait for
-
-    dataset.ensure()
-    result = validation_cost.measure(lambda line: err.print(line, highlight=False))
-    if save:
-        results.write(result, RESULTS / "validation.json")
-    print(result.model_dump_json(indent=2))
-
-
-@bench_app.command("scale")
-def bench_scale(
-    rows: Annotated[list[int] | None, typer.Option(help="Only these sizes; give it once for each.")] = None,
-    repeats: Annotated[int | None, typer.Option(min=1, help="Samples of each kind; by default 3 to 1 by size.")] = None,
-    save: Annotated[bool, typer.Option(help="Keep the result in benchmarks/results and draw its plot.")] = False,
-    plot: Annotated[bool, typer.Option("--plot", help="Only draw the plot of the kept result again.")] = False,
-) -> None:
-    """Cost against rows, 0.3 to 10 million: reading, bare fit and predict, the whole core; goes on where it stopped."""
-    from benchmarks import scale_docs, scale_plot  # matplotlib takes a second to import
-
-    if plot:
-        scale_plot.draw(scale_docs.read("scale"), PLOT)
-        return
-    dataset.ensure()
-    sizes = rows or list(scale.ROWS)
-    minutes = scale.estimate_s(sizes, repeats) / 60
-    err.print(f"about {minutes:.0f} minutes; Ctrl-C stops it, and the same command goes on", highlight=False)
-    result = scale.measure(sizes, lambda line: err.print(line, soft_wrap=True, highlight=False), repeats)
-    if save:
-        results.write(result, RESULTS / "scale.json")
-        scale_plot.draw(result, PLOT)
-    print(result.model_dump_json(indent=2))
-
-
-bench_app.command("scale-out")(scaleout_cli.scale_out)
-bench_app.command("stacks")(stack_cli.bench_stacks)
-bench_app.command("kubeflow")(docker_cli.bench_kubeflow)
 
 
 @data_app.command("build")
