@@ -16,7 +16,7 @@ test:  ## Core tests, each adapter's tests in its own environment, parity
 	@.venvs/kubeflow/bin/python -m pytest tests/kubeflow_impl
 	@.venvs/core/bin/python -m pytest tests/parity
 
-test-stacks:  ## The tools' real servers in containers, and Kubeflow's steps: from nothing, parity, faults (needs Docker, about 15 minutes)
+test-stacks:  ## The tools' real servers in containers, and Kubeflow's steps: from nothing, parity, faults, capabilities (needs Docker, about half an hour)
 	@./bakeoff setup plain --test
 	@.venvs/core/bin/python -m pytest -n 2 --dist loadgroup tests/stacks
 
