@@ -21,7 +21,7 @@ def bakeoff(*arguments: str) -> subprocess.CompletedProcess[str]:
         (("up", "prefect", "--context", "x"), "these options are for a cluster"),
         (("status", "airflow", "--context", "x"), "these options are for a cluster"),
         (("logs", "airflow", "--kubeconfig", "x"), "these options are for a cluster"),
-        (("up", "kubeflow", "--celery"), "kubeflow has no Celery workers"),
+        (("up", "kubeflow", "--celery"), "kubeflow has no such workers"),
         (("up", "kubeflow", "--kubeconfig", "/x"), "which of its clusters is not said"),
         (("up", "kubeflow", "--image", "a:1"), "this option is for a cluster that is there already"),
         (
