@@ -32,13 +32,19 @@ def limits(client: SyncPrefectClient) -> None:
 
 
 def automation(spec: dict[str, Any]) -> None:
-    """Make an automation, or bring the one of that name up to date."""
+    """Make an automation, or bring the one of that name up to date.
+
+    One that is as wanted is left alone: an update makes its trigger forget which runs it waits for, and a run that was
+    lost in a reboot would then never be missed.
+    """
     wanted = Automation.model_validate(spec)
     try:
-        wanted.id = Automation.read(name=wanted.name).id
+        there = Automation.read(name=wanted.name)
     except ValueError:  # there is none
         wanted.create()
-    else:
+        return
+    if there.model_dump(exclude={"id"}) != wanted.model_dump(exclude={"id"}):
+        wanted.id = there.id
         wanted.update()
 
 
