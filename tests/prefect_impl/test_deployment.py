@@ -130,3 +130,24 @@ def test_setting_up_twice_changes_what_is_there_and_makes_no_doubles(pool, monke
     monkeypatch.delenv("BAKEOFF_WEBHOOK")
     setup.main()
     assert stored(ALERT) == []
+
+
+def updated():
+    """When each automation was changed last, as the server has it."""
+
+    async def ask():
+        async with get_client() as client:
+            return (await client.request("POST", "/automations/filter", json={})).json()
+
+    return {each["name"]: each["updated"] for each in asyncio.run(ask())}
+
+
+def test_what_is_as_wanted_is_left_alone(pool, monkeypatch):
+    """An update makes a trigger forget which runs it waits for."""
+    monkeypatch.setenv("MLFLOW_PASSWORD", "a password")
+    monkeypatch.setenv("BAKEOFF_WEBHOOK", "http://127.0.0.1:1/hook")
+    setup.main()
+    before = updated()
+    setup.main()
+    assert updated() == before
+    assert set(AUTOMATIONS) <= set(before)
