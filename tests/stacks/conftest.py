@@ -33,6 +33,7 @@ def pytest_configure(config):
     config.pluginmanager.register(Outcomes(config), "capabilities")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist, which looks for the groups in this hook too
 def pytest_collection_modifyitems(items):
     for item in items:  # all that use a tool's stack run in one process, which brings it up once
         item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
