@@ -18,7 +18,7 @@ test:  ## Core tests, each adapter's tests in its own environment, parity
 
 test-stacks:  ## The tools' real servers in containers, and Kubeflow's steps: from nothing, parity, faults, capabilities (needs Docker, about half an hour)
 	@./bakeoff setup plain --test
-	@.venvs/core/bin/python -m pytest -n 2 --dist loadgroup tests/stacks
+	@.venvs/core/bin/python -m pytest -n 2 tests/stacks
 
 check:  ## Lint, format, types, import contracts, docs up to date
 	@./bakeoff setup plain --dev

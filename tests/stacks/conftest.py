@@ -7,6 +7,7 @@ import re
 import subprocess
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from benchmarks import processes, results
 from benchmarks.capabilities import outcomes
@@ -33,10 +34,22 @@ def pytest_configure(config):
     config.pluginmanager.register(Outcomes(config), "capabilities")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist, which looks for the groups in this hook too
+class ByTool(LoadScopeScheduling):
+    """All tests of a tool in one process, which brings its stack up once.
+
+    xdist 3.8 has groups for that, which do nothing with pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid):
+        return nodeid.partition("::")[0].rpartition("/")[0]
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return ByTool(config, log)
+
+
 def pytest_collection_modifyitems(items):
-    for item in items:  # all that use a tool's stack run in one process, which brings it up once
-        item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
+    for item in items:
         for kind, known in KINDS.items():
             for marker in item.iter_markers(kind):
                 assert marker.args[0] in known, f"{item.nodeid}: no {kind} {marker.args[0]}"
@@ -63,7 +76,7 @@ class Outcomes:
                         tool=report.shows["tool"],
                         kind=kind.replace("_", "-"),
                         id=id,
-                        test=report.nodeid.partition("@")[0],
+                        test=report.nodeid,
                         outcome=report.outcome,
                         seconds=round(report.duration, 1),
                         figures=report.shows["figures"],
