@@ -19,13 +19,17 @@ def scale_out(
 ) -> None:
     """Scale out: a fan-out of candidates and many small tasks on 1, 2 and 4 workers; about an hour on two cores."""
     from benchmarks import results
-    from benchmarks.places import RESULTS
+    from benchmarks.scaleout import plot, records
     from benchmarks.scaleout.measure import measure
     from benchmarks.stacks.stack import Tool
 
     chosen = [Tool(tool) for tool in tools or ComposeTool]
-    done = measure(chosen, workers or [1, 2, 4], candidates, tasks, env_file.absolute(), err)
-    if save:
-        results.write(done, RESULTS / "scale-out.json")
-    print(done.model_dump_json(indent=2))
-    raise typer.Exit(1 if any(each.error for each in done.spreads) else 0)
+    done = []
+    for each in measure(chosen, workers or [1, 2, 4], candidates, tasks, env_file.absolute(), err):
+        done.append(each)
+        if save:  # each as it comes: an hour is long, and what is measured is kept
+            result = records.merged(records.read(), done)
+            results.write(result, records.FILE)
+            plot.draw(result, plot.FILE)
+    print(records.ScaleOut(spreads=tuple(done)).model_dump_json(indent=2))
+    raise typer.Exit(1 if any(each.error for each in done) else 0)

@@ -1,4 +1,4 @@
-"""The measurement: each tool alone, its workers one, two and four."""
+"""The measurement: each tool alone, its workers one, two and four; and the same candidates with no tool at all."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import results
+from benchmarks import results, retraining, stores
+from benchmarks.arms import PlainArm
 from benchmarks.display import Display
-from benchmarks.places import ArmName
-from benchmarks.scaleout.records import ScaleOut, Spread, What, since_the_first
-from benchmarks.scaleout.tools import OnAirflow, OnPrefect, Spreads, Times
-from benchmarks.stack_cost import check_env
+from benchmarks.places import STATE, ArmName
+from benchmarks.scaleout.records import Spread, What, since_the_first
+from benchmarks.scaleout.tools import MONTH, OnAirflow, OnPrefect, Spreads, Times, request
+from benchmarks.stack_cost import brief, check_env
 from benchmarks.stacks import deployed, engine, env_file, lifecycle
-from benchmarks.stacks.stack import STACKS, Tool
+from benchmarks.stacks.stack import STACKS, Stack, Tool
 from shared.errors import BakeoffError
 
 _ASK_IN = {Tool.AIRFLOW: "airflow-scheduler", Tool.PREFECT: "prefect-server"}
@@ -22,8 +23,10 @@ _ASK_IN = {Tool.AIRFLOW: "airflow-scheduler", Tool.PREFECT: "prefect-server"}
 
 def measure(
     tools: list[Tool], workers: list[int], candidates: int, small: int, path: Path, console: Console
-) -> ScaleOut:
-    """Measure tool by tool; each is taken down afterwards, unless it was up before.
+) -> Iterator[Spread]:
+    """Measure the plain arm and then tool by tool, yielding each run when it has ended.
+
+    A stack is taken down afterwards, unless it was up before.
 
     Args:
         tools: whose stacks.
@@ -38,19 +41,39 @@ def measure(
     """
     check_env(path)
     env_file.make(path)
-    spreads: list[Spread] = []
-    versions = {}
+    yield _once(
+        ArmName.PLAIN,
+        "candidates",
+        1,
+        candidates,
+        lambda _: _plain(candidates),
+        console,
+        results.versions(ArmName.PLAIN),
+    )
     for tool in tools:
         was_up = bool(engine.containers(STACKS[tool].project(env_file.read(path).prefix)))
         try:
             for number in workers:
-                spreads += _with_workers(tool, number, candidates, small, path, console)
-            compose = STACKS[tool].bind(env_file.read(path), celery=tool is Tool.AIRFLOW)
-            versions[tool.value] = deployed.ask(compose, _ASK_IN[tool], results.packages(ArmName(tool))).versions
+                yield from _with_workers(tool, number, candidates, small, path, console)
         finally:
             if not was_up:
                 lifecycle.down(tool, path, console)
-    return ScaleOut(environment=results.environment(), versions=versions, spreads=tuple(spreads))
+
+
+def _plain(candidates: int) -> Times:
+    """One process trains one candidate after the other, into a store of its own."""
+    configs = retraining.make_configs([MONTH], STATE / "scale-out", request(candidates))
+    assert configs[0].events is not None
+    arm = PlainArm(configs[0].events.parent)
+    try:
+        arm.prepare()
+        stores.create(configs[0])
+        told = [event for event in arm.retrain(configs) if event["step"] == "train"]
+    finally:
+        arm.stop()
+    begun = {event["label"]: event["time"] for event in told if event["state"] == "started"}
+    first = min(begun.values())
+    return [(first, begun[event["label"]], event["time"]) for event in told if event["state"] == "finished"]
 
 
 def _with_workers(
@@ -58,24 +81,41 @@ def _with_workers(
 ) -> Iterator[Spread]:
     lifecycle.up(tool, path, console, celery=tool is Tool.AIRFLOW, workers=workers)
     env, stack = env_file.read(path), STACKS[tool]
+    arm, versions = ArmName(tool), _versions(stack, tool, path)
     spreads: Spreads = (OnAirflow if tool is Tool.AIRFLOW else OnPrefect)(stack.url(env), stack.login(env))
-    yield _once(
-        tool, "candidates", workers, candidates, lambda tell: spreads.candidates(candidates, workers, tell), console
-    )
-    yield _once(tool, "small tasks", workers, small, lambda tell: spreads.small(small, tell), console)
+    runs: dict[What, tuple[int, Callable[[Callable[[str], None]], Times]]] = {
+        "candidates": (candidates, lambda tell: spreads.candidates(candidates, workers, tell)),
+        "small tasks": (small, lambda tell: spreads.small(small, tell)),
+    }
+    for what, (asked, run) in runs.items():
+        yield _once(arm, what, workers, asked, run, console, versions)
+
+
+def _versions(stack: Stack, tool: Tool, path: Path) -> dict[str, str]:
+    compose = stack.bind(env_file.read(path), celery=tool is Tool.AIRFLOW)
+    return deployed.ask(compose, _ASK_IN[tool], results.packages(ArmName(tool))).versions
 
 
 def _once(
-    tool: Tool, what: What, workers: int, asked: int, run: Callable[[Callable[[str], None]], Times], console: Console
+    arm: ArmName,
+    what: What,
+    workers: int,
+    asked: int,
+    run: Callable[[Callable[[str], None]], Times],
+    console: Console,
+    versions: dict[str, str],
 ) -> Spread:
-    name = f"{tool} x {workers}"
+    name = f"{arm} x {workers}"
+    done = Spread(
+        tool=arm, what=what, workers=workers, asked=asked, environment=results.environment(), versions=versions
+    )
     with Display(console, [name]) as display:
         display.begin(name, f"{asked} {what}")
         try:
             tasks = since_the_first(run(lifecycle.teller(display, name)))
         except BakeoffError as error:
-            display.end(name, "[red]failed[/red]")
-            return Spread(tool=tool, what=what, workers=workers, asked=asked, error=str(error))
-        done = Spread(tool=tool, what=what, workers=workers, asked=asked, tasks=tasks)
+            display.end(name, f"[red]failed[/red]: {error.what}")
+            return done.model_copy(update={"error": brief(error)})
+        done = done.model_copy(update={"tasks": tasks})
         display.end(name, f"{asked} {what}: {done.makespan_s or 0:.1f} s")
         return done

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from pathlib import Path
 from statistics import median
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from benchmarks import results
-from benchmarks.stacks.stack import Tool
+from benchmarks.places import RESULTS, ArmName
 
+FILE = RESULTS / "scale-out.json"
 What = Literal["candidates", "small tasks"]
 #: Tasks that a worker runs at once: Celery's concurrency (celery.yaml), Prefect's limit (prefect.yaml).
 SLOTS = 4
 
 
-class Task(BaseModel):
+class Task(NamedTuple):
     """One task. Times in seconds since the first task of its run could begin, by the tool's own clock."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     ready: float
     started: float
@@ -30,9 +31,11 @@ class Spread(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    tool: Tool
+    tool: ArmName
     what: What
     workers: int
+    environment: results.Environment
+    versions: dict[str, str]
     #: How many tasks were asked for.
     asked: int
     tasks: tuple[Task, ...] = ()
@@ -72,10 +75,25 @@ class ScaleOut(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     measure: Literal["scale out"] = "scale out"
-    environment: results.Environment
-    versions: dict[str, dict[str, str]]
     slots: int = SLOTS
     spreads: tuple[Spread, ...]
+
+    def of(self, what: What) -> dict[ArmName, list[Spread]]:
+        """The runs of one kind, by tool, fewest workers first."""
+        ordered = sorted((each for each in self.spreads if each.what == what), key=lambda run: (run.tool, run.workers))
+        return {tool: list(runs) for tool, runs in groupby(ordered, key=lambda run: run.tool)}
+
+
+def read(path: Path = FILE) -> ScaleOut | None:
+    """A result file, where there is one."""
+    return ScaleOut.model_validate_json(path.read_text()) if path.exists() else None
+
+
+def merged(before: ScaleOut | None, new: list[Spread]) -> ScaleOut:
+    """The new runs, with those of the former result that were not made anew."""
+    measured = {(each.tool, each.what, each.workers) for each in new}
+    old = before.spreads if before else ()
+    return ScaleOut(spreads=(*(each for each in old if (each.tool, each.what, each.workers) not in measured), *new))
 
 
 def since_the_first(times: list[tuple[float, float, float]]) -> tuple[Task, ...]:

@@ -16,6 +16,8 @@ from benchmarks.stacks.prefect_api import PrefectApi
 
 #: (ready, started, ended) in seconds since 1970.
 Times = list[tuple[float, float, float]]
+#: What is retrained on: the smallest month.
+MONTH = "2013-02"
 PATIENCE_S = 3600.0
 _LOOK_S = 2.0
 T = TypeVar("T")
@@ -48,7 +50,7 @@ class OnAirflow:
         """Retrain on February with so many candidates; the pool is as large as the workers."""
         pool = {"pool": "train", "slots": workers * SLOTS, "include_deferred": False}
         self._retrain.ask("PATCH", "/api/v2/pools/train", params={"update_mask": "slots"}, json=pool)
-        return self._run(self._retrain, {"month": "2013-02", "settings": request(count)}, "train", tell)
+        return self._run(self._retrain, {"month": MONTH, "settings": request(count)}, "train", tell)
 
     def small(self, count: int, tell: Callable[[str], None]) -> Times:
         """Run the DAG `many`."""
@@ -80,7 +82,7 @@ class OnPrefect:
     def candidates(self, count: int, workers: int, tell: Callable[[str], None]) -> Times:
         """Run the deployment `spread`, which starts a run of `train-one` for each candidate."""
         begin = datetime.now(UTC).isoformat()
-        self._run("spread/spread", {"config": {"month": "2013-02", **request(count)}}, tell)
+        self._run("spread/spread", {"config": {"month": MONTH, **request(count)}}, tell)
         ours = {"any_": [self._deployment("train-one/train-one")]}
         return self._pages(
             "flow_runs", {"flow_runs": {"deployment_id": ours, "expected_start_time": {"after_": begin}}}

@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.scaleout.records import Spread, since_the_first
-from benchmarks.stacks.stack import Tool
+from benchmarks.places import ArmName
+from benchmarks.scaleout import plot, show
+from benchmarks.scaleout.records import ScaleOut, Spread, merged, read, since_the_first
+from tests.benchmarks.test_results import ENVIRONMENT
 
 SPAN = st.floats(0, 1000, allow_nan=False)
 TIMES = st.lists(st.tuples(SPAN, SPAN, st.floats(0.01, 1000)), min_size=1, max_size=40).map(
@@ -13,9 +15,16 @@ TIMES = st.lists(st.tuples(SPAN, SPAN, st.floats(0.01, 1000)), min_size=1, max_s
 )
 
 
-def spread(times, asked=None):
-    tasks = since_the_first(times)
-    return Spread(tool=Tool.AIRFLOW, what="small tasks", workers=2, asked=asked or len(times), tasks=tasks)
+ABOUT = {"environment": ENVIRONMENT, "versions": {"prefect": "3"}}
+
+
+def spread(times, asked=None, **fields):
+    fields = {"tool": ArmName.AIRFLOW, "what": "small tasks", "workers": 2, **fields}
+    return Spread(**fields, **ABOUT, asked=asked or len(times), tasks=since_the_first(times))
+
+
+def failed(tool=ArmName.PREFECT):
+    return Spread(tool=tool, what="candidates", workers=1, asked=4, error="it is | down", **ABOUT)
 
 
 @given(TIMES)
@@ -36,4 +45,24 @@ def test_tasks_one_after_the_other_are_one_at_once():
 def test_where_tasks_are_missing_there_is_no_makespan():
     assert spread([(0, 0, 1)], asked=2).makespan_s is None
     assert spread([(0, 0, 1)], asked=2).per_task_s is None
-    assert Spread(tool=Tool.PREFECT, what="candidates", workers=1, asked=4, error="down").makespan_s is None
+    assert failed().makespan_s is None
+
+
+def test_a_file_can_be_read_again_and_what_is_not_measured_anew_stays(tmp_path):
+    old = ScaleOut(spreads=(spread([(0, 0, 1)]), spread([(0, 0, 1)], workers=4), failed()))
+    new = spread([(0, 0, 9)], workers=4)
+    (tmp_path / "file.json").write_text(merged(old, [new]).model_dump_json())
+    assert read(tmp_path / "file.json").spreads == (old.spreads[0], old.spreads[2], new)
+    assert read(tmp_path / "none.json") is None
+
+
+def test_a_failed_run_is_a_row(tmp_path):
+    (tmp_path / "file.json").write_text(ScaleOut(spreads=(spread([(0, 0, 1.5)]), failed())).model_dump_json())
+    told = show.table(tmp_path / "file.json")
+    assert "| 4 candidates | Prefect | 1 | failed: it is / down | | | |" in told
+    assert "| 1 small tasks | Airflow | 2 | 1.5 | 1,500 | 1.50 | 1 |" in told
+
+
+def test_a_result_without_any_run_that_succeeded_can_be_drawn(tmp_path):
+    plot.draw(ScaleOut(spreads=(failed(),)), tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").stat().st_size > 1000
