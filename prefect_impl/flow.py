@@ -68,7 +68,7 @@ def impute(window: Window) -> Window | State:
     return steps.impute(window)
 
 
-@task(**RETRY, task_run_name="train-{candidate.title}", tags=["train"])
+@task(**RETRY, task_run_name="train-{candidate.title}")
 def train(window: Window, candidate: Candidate) -> Trained:
     return steps.train(window, candidate)
 

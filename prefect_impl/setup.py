@@ -17,18 +17,15 @@ from prefect.exceptions import ObjectNotFound
 POOL = "bakeoff"
 #: Stands in automations.yaml for the id of the block that holds the alerts' address.
 WEBHOOK = "$WEBHOOK"
-#: So many candidates are trained at once on all workers together.
-TRAIN_LIMIT = 4
 
 
-def limits(client: SyncPrefectClient) -> None:
-    """One retraining at a time, oldest first, by the queue; a few candidates at a time, by their tag."""
+def queue(client: SyncPrefectClient) -> None:
+    """One retraining at a time, oldest first."""
     try:
-        queue = client.read_work_queue_by_name("retrain", work_pool_name=POOL)
+        found = client.read_work_queue_by_name("retrain", work_pool_name=POOL)
     except ObjectNotFound:
-        queue = client.create_work_queue("retrain", work_pool_name=POOL)
-    client.update_work_queue(queue.id, concurrency_limit=1)
-    client.create_concurrency_limit("train", TRAIN_LIMIT)
+        found = client.create_work_queue("retrain", work_pool_name=POOL)
+    client.update_work_queue(found.id, concurrency_limit=1)
 
 
 def automation(spec: dict[str, Any]) -> None:
@@ -59,7 +56,7 @@ def remove(name: str) -> None:
 def main() -> None:
     """Set up all of it."""
     with get_client(sync_client=True) as client:
-        limits(client)
+        queue(client)
     Secret(value=os.environ["MLFLOW_PASSWORD"]).save("mlflow-password", overwrite=True)
     address = os.environ.get("BAKEOFF_WEBHOOK")
     block = str(Webhook(url=address).save("alerts", overwrite=True)) if address else ""
