@@ -13,14 +13,14 @@ from benchmarks import processes, results
 from benchmarks.capabilities import outcomes
 from benchmarks.capabilities.cells import BAD_INPUT, CAPABILITIES
 from benchmarks.capabilities.outcomes import Outcome
-from benchmarks.places import ROOT, STATE
+from benchmarks.places import RESULTS, ROOT, STATE
 from benchmarks.stacks import env_file
 
 PREFIX = "bakeoff-test"
 KINDS = {"capability": CAPABILITIES, "bad_input": BAD_INPUT}
 FIGURES = pytest.StashKey()
 #: What became of each fault, for the documents (`--save-faults` keeps it with them).
-LEDGER = STATE / "stacks" / "faults.json"
+LEDGER, SAVED = STATE / "stacks" / "faults.json", RESULTS / "faults.json"
 
 
 def pytest_addoption(parser):
@@ -122,14 +122,18 @@ def record(request):
     yield rows.append
     if not rows:
         return
-    content = {"measure": "faults", "environment": results.environment().model_dump(), "faults": rows}
-    LEDGER.parent.mkdir(parents=True, exist_ok=True)
-    earlier = json.loads(LEDGER.read_text())["faults"] if LEDGER.exists() else []
+    for path in [LEDGER, *([SAVED] if request.config.getoption("--save-faults") else [])]:
+        keep(rows, path)
+
+
+def keep(rows, path):
+    """Write rows; what an earlier run has left of other tools and faults stays."""
     seen = {(row["tool"], row["fault"]) for row in rows}
-    content["faults"] = [row for row in earlier if (row["tool"], row["fault"]) not in seen] + rows
-    LEDGER.write_text(json.dumps(content, indent=2) + "\n")
-    if request.config.getoption("--save-faults"):
-        (ROOT / "benchmarks" / "results" / "faults.json").write_text(LEDGER.read_text())
+    earlier = json.loads(path.read_text())["faults"] if path.exists() else []
+    kept = [row for row in earlier if (row["tool"], row["fault"]) not in seen]
+    content = {"measure": "faults", "environment": results.environment().model_dump(), "faults": kept + rows}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2) + "\n")
 
 
 @pytest.fixture(scope="session")
