@@ -87,6 +87,8 @@ def _with_workers(
         "candidates": (candidates, lambda tell: spreads.candidates(candidates, workers, tell)),
         "small tasks": (small, lambda tell: spreads.small(small, tell)),
     }
+    if isinstance(spreads, OnPrefect) and workers == 1:
+        runs["candidates in one run"] = (candidates, lambda tell: spreads.in_one_run(candidates, tell))
     for what, (asked, run) in runs.items():
         yield _once(arm, what, workers, asked, run, console, versions)
 

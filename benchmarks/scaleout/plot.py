@@ -25,6 +25,11 @@ def draw(result: ScaleOut, path: Path) -> None:
                 left.axhline(seconds, color=_COLOURS[arm], linestyle="--", label="plain: one process, no tool")
         elif points:
             left.plot(*zip(*points, strict=True), "o-", color=_COLOURS[arm], label=arm.title())
+    for arm, spreads in result.of("candidates in one run").items():
+        for each in spreads:
+            if each.makespan_s is not None:
+                label = f"{arm.title()}: threads of one run"
+                left.axhline(each.makespan_s, color=_COLOURS[arm], linestyle=":", label=label)
     for arm, spreads in result.of("small tasks").items():
         points = [(each.workers, 1000 * each.per_task_s) for each in spreads if each.per_task_s is not None]
         if points:

@@ -13,7 +13,7 @@ from benchmarks import results
 from benchmarks.places import RESULTS, ArmName
 
 FILE = RESULTS / "scale-out.json"
-What = Literal["candidates", "small tasks"]
+What = Literal["candidates", "candidates in one run", "small tasks"]
 #: Tasks that a worker runs at once: Celery's concurrency (celery.yaml), Prefect's limit (prefect.yaml).
 SLOTS = 4
 

@@ -17,7 +17,7 @@ def table(path: Path = FILE) -> str:
         "| what | tool | workers | makespan s | a task's share ms | its start to its end, median s | most at once |",
         "|---|---|---:|---:|---:|---:|---:|",
     ]
-    for what in ("candidates", "small tasks"):
+    for what in ("candidates", "candidates in one run", "small tasks"):
         rows += [_row(each) for spreads in result.of(what).values() for each in spreads]
     about = {_about(each): None for each in result.spreads}
     return "\n".join([*rows, "", "  \n".join(about)])

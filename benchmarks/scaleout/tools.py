@@ -88,10 +88,32 @@ class OnPrefect:
             "flow_runs", {"flow_runs": {"deployment_id": ours, "expected_start_time": {"after_": begin}}}
         )
 
+    def in_one_run(self, count: int, tell: Callable[[str], None]) -> Times:
+        """Run the deployment `retrain`, whose candidates are threads of one process: one worker is all that it can use."""
+        return self._tasks(
+            "retrain/retrain",
+            {"config": {"month": MONTH, **request(count)}},
+            {"name": {"like_": "train-"}},
+            count,
+            tell,
+        )
+
     def small(self, count: int, tell: Callable[[str], None]) -> Times:
-        """Run the deployment `many`. Its task runs come by events, some after the run has ended."""
-        run = self._run("many/many", {"tasks": count}, tell)
-        wanted = {"flow_runs": {"id": {"any_": [run]}}, "task_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
+        """Run the deployment `many`."""
+        return self._tasks("many/many", {"tasks": count}, {}, count, tell)
+
+    def _tasks(
+        self,
+        deployment: str,
+        parameters: dict[str, Any],
+        which: dict[str, Any],
+        count: int,
+        tell: Callable[[str], None],
+    ) -> Times:
+        """The tasks of one run. Prefect learns of them by events, of some after the run has ended."""
+        run = self._run(deployment, parameters, tell)
+        ended = {"state": {"type": {"any_": ["COMPLETED"]}}}
+        wanted = {"flow_runs": {"id": {"any_": [run]}}, "task_runs": {**ended, **which}}
         _until(lambda: self._ask("task_runs/count", wanted) >= count, f"{count} task runs", tell, 900)
         return self._pages("task_runs", wanted)
 
