@@ -89,7 +89,7 @@ class OnPrefect:
         )
 
     def in_one_run(self, count: int, tell: Callable[[str], None]) -> Times:
-        """Run the deployment `retrain`, whose candidates are threads of one process: one worker is all that it can use."""
+        """Run the deployment `retrain`, whose candidates are threads of one process, on one worker."""
         return self._tasks(
             "retrain/retrain",
             {"config": {"month": MONTH, **request(count)}},
