@@ -47,10 +47,16 @@ class OnAirflow:
         self._retrain, self._many = AirflowApi(address, login), AirflowApi(address, login, "many")
 
     def candidates(self, count: int, workers: int, tell: Callable[[str], None]) -> Times:
-        """Retrain on February with so many candidates; the pool is as large as the workers."""
-        pool = {"pool": "train", "slots": workers * SLOTS, "include_deferred": False}
+        """Retrain on February with so many candidates; meanwhile the pool is as large as the workers."""
+        self._resize(workers * SLOTS)
+        try:
+            return self._run(self._retrain, {"month": MONTH, "settings": request(count)}, "train", tell)
+        finally:
+            self._resize(SLOTS)  # as airflow_init.sh makes it
+
+    def _resize(self, slots: int) -> None:
+        pool = {"pool": "train", "slots": slots, "include_deferred": False}
         self._retrain.ask("PATCH", "/api/v2/pools/train", params={"update_mask": "slots"}, json=pool)
-        return self._run(self._retrain, {"month": MONTH, "settings": request(count)}, "train", tell)
 
     def small(self, count: int, tell: Callable[[str], None]) -> Times:
         """Run the DAG `many`."""
