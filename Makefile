@@ -1,19 +1,36 @@
 # The verbs that people and CI share. Every one sets up what it needs; `./bakeoff --help` has the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-stacks check docs ir lock up-airflow up-prefect up-kubeflow down clean distclean
+.PHONY: help demo test test-core test-prefect test-airflow test-kubeflow test-parity test-stacks check docs dags \
+	deployments ir lock up-airflow up-prefect up-kubeflow down clean distclean
+# Two environments built, or two tools tested, at once would only wait for each other.
+.NOTPARALLEL:
 
 help:  ## List the verbs
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo:  ## Retrain March, April and May 2013 on all four arms and compare
 	@./bakeoff demo
 
-test:  ## Core tests, each adapter's tests in its own environment, parity
-	@./bakeoff setup --test
+test: test-core test-prefect test-airflow test-kubeflow test-parity  ## Core tests, each adapter's tests in its own environment, parity
+
+test-core:  ## Of these, the core's and the harness's (which compile the Kubeflow pipeline and serve S3)
+	@./bakeoff setup plain kubeflow --test
 	@.venvs/core/bin/python -m pytest -n 2 tests/shared tests/benchmarks
+
+test-prefect:  ## Prefect's alone
+	@./bakeoff setup prefect --test
 	@.venvs/prefect/bin/python -m pytest tests/prefect_impl
+
+test-airflow:  ## Airflow's alone
+	@./bakeoff setup airflow --test
 	@.venvs/airflow/bin/python -m pytest tests/airflow_impl
+
+test-kubeflow:  ## Kubeflow's alone
+	@./bakeoff setup kubeflow --test
 	@.venvs/kubeflow/bin/python -m pytest tests/kubeflow_impl
+
+test-parity:  ## All arms reach the same model
+	@./bakeoff setup --test
 	@.venvs/core/bin/python -m pytest tests/parity
 
 test-stacks:  ## The tools' real servers in containers, and Kubeflow's steps: from nothing, parity, faults, capabilities (needs Docker, about half an hour)
@@ -31,6 +48,14 @@ check:  ## Lint, format, types, import contracts, docs up to date
 docs:  ## Write into the documents what the commands and result files say
 	@./bakeoff setup plain --dev
 	@.venvs/core/bin/cog -r README.md docs/*.md
+
+dags:  ## Import every DAG as Airflow's dag-processor does
+	@./bakeoff setup airflow --test
+	@.venvs/airflow/bin/python -m pytest tests/airflow_impl -k import_without_errors
+
+deployments:  ## Load the flow of every deployment as Prefect's worker does
+	@./bakeoff setup prefect --test
+	@.venvs/prefect/bin/python -m pytest tests/prefect_impl -k each_deployment_is_of_a_flow
 
 ir:  ## Compile the Kubeflow pipeline to the file that is reviewed
 	@./bakeoff setup kubeflow
