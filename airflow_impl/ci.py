@@ -1,10 +1,13 @@
 """What a CI job does after its `git push` to the repository of DAGs: wait until Airflow has that commit, run it, wait.
 
-python -m airflow_impl.ci DAG COMMIT    # AIRFLOW_URL, AIRFLOW_USER and AIRFLOW_PASSWORD are the job's secrets
+python -m airflow_impl.ci DAG COMMIT '{"month": "2013-03"}'    # the params of the run, if it needs any
+
+AIRFLOW_URL, AIRFLOW_USER and AIRFLOW_PASSWORD are the job's secrets.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -16,8 +19,14 @@ import httpx
 PATIENCE_S = 1800.0
 
 
-def deploy_and_run(airflow: httpx.Client, dag: str, commit: str) -> str:
+def deploy_and_run(airflow: httpx.Client, dag: str, commit: str, params: str = "{}") -> str:
     """Run a DAG as a commit has it; called again for the same commit it follows the same run.
+
+    Args:
+        airflow: its api-server, signed in.
+        dag: the DAG's id.
+        commit: of the repository of DAGs, in full.
+        params: of the run, as JSON.
 
     Returns:
         The run's last state.
@@ -33,7 +42,8 @@ def deploy_and_run(airflow: httpx.Client, dag: str, commit: str) -> str:
     _until(deployed, f"Airflow to know {dag} as of {commit}")
     ask("PATCH", f"/{dag}", json={"is_paused": False})
     run = f"ci__{commit[:12]}"
-    started = airflow.post(f"/api/v2/dags/{dag}/dagRuns", json={"dag_run_id": run, "logical_date": None})
+    asked = {"dag_run_id": run, "logical_date": None, "conf": json.loads(params)}
+    started = airflow.post(f"/api/v2/dags/{dag}/dagRuns", json=asked)
     if started.status_code != 409:  # else an earlier job has started it
         started.raise_for_status()
     state = _until(lambda: _ended(ask("GET", f"/{dag}/dagRuns/{run}")["state"]), f"the end of {run}")
