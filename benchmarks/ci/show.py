@@ -49,6 +49,16 @@ def markdown() -> str:
     return "\n".join([head, f"|---|---|{'---:|' * len(COLUMNS)}", *rows])
 
 
+def commands() -> str:
+    """What each job of each tool runs, as GitHub's files have it."""
+    pipelines = [counts.read(tool, System.GITHUB) for tool in TOOLS]
+    rows = ["| job | " + " | ".join(TOOLS) + " |", "|---|---|---|---|"]
+    for jobs in zip(*(pipeline.jobs for pipeline in pipelines), strict=True):
+        name = " / ".join(dict.fromkeys(job.name for job in jobs))
+        rows.append(f"| {name} | " + " | ".join("<br>".join(map(_code, job.commands)) for job in jobs) + " |")
+    return "\n".join(rows)
+
+
 def evidence() -> str:
     """What the claims come from: lines that build an image, jobs that need a server."""
     rows = ["| tool | system | builds an image | needs a server that is there |", "|---|---|---|---|"]
@@ -73,7 +83,13 @@ def _all() -> list[Count]:
 
 
 def _cell(lines: tuple[str, ...]) -> str:
-    return "<br>".join("{}: `{}`".format(*line.split(": ", 1)) for line in lines) or "no"
+    told = (line.partition(": ") for line in lines)
+    return "<br>".join(f"{job.rpartition(':')[2]}: {_code(what)}" for job, _, what in told) or "no"
+
+
+def _code(command: str) -> str:
+    """As code in a cell of a table."""
+    return f"`{command}`".replace("|", "\\|")
 
 
 def _names(names: tuple[str, ...]) -> str:
