@@ -115,6 +115,20 @@ def test_secrets_and_runners_of_our_own_are_for_the_main_branch_only(real, workf
             assert MAIN[system] in asked, (part, job.name)
 
 
+def test_what_a_job_of_gitlab_needs_is_there_whenever_it_is(gitlab_jobs):
+    """Else GitLab refuses the whole pipeline."""
+
+    def asked(job):
+        [rule] = [rule for rule in gitlab_jobs[job]["rules"] if rule.get("when") != "never"]
+        return {*rule.get("if", "").split(" && ")} - {""}, rule["changes"]
+
+    for name, job in gitlab_jobs.items():
+        for other in job.get("needs", []):
+            (mine, paths), (theirs, their_paths) = asked(name), asked(other)
+            assert theirs <= mine, (name, other)
+            assert paths == their_paths, (name, other)
+
+
 def test_each_environment_has_secrets_of_its_own(real):
     for (_, system), pipeline in real.items():
         named = [job.environment for job in pipeline.jobs if job.environment]
