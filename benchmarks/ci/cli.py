@@ -15,7 +15,7 @@ from benchmarks.stack_cli import ToolName
 
 out = Console()
 if not out.is_terminal:
-    out.width = 120  # a pipe or a file has no width to keep to
+    out.width = 100  # a pipe or a file has no width to keep to
 
 
 def bench_ci(

@@ -28,14 +28,13 @@ COLUMNS = (
 
 
 def table(counted: tuple[Count, ...]) -> Table:
-    """For a terminal: one row a part and system."""
+    """For a terminal, which has no room for so many columns: one column a part and system."""
     shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    shown.add_column("part", vertical="bottom")
-    shown.add_column("system", vertical="bottom", no_wrap=True)
-    for heading, _ in COLUMNS:
-        shown.add_column(heading, justify="right", vertical="bottom")
+    shown.add_column("")
     for each in counted:
-        shown.add_row(each.part, TITLES[each.system], *(str(figure(each)) for _, figure in COLUMNS))
+        shown.add_column(f"{each.part}\n{TITLES[each.system].partition(' ')[0]}", justify="right")
+    for heading, figure in COLUMNS:
+        shown.add_row(heading, *(str(figure(each)) for each in counted))
     return shown
 
 
