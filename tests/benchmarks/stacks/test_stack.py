@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from dataclasses import replace
@@ -26,6 +27,20 @@ def env(tmp_path):
 def test_the_compose_files_have_the_services_that_are_waited_for(stack, celery, env, docker_client):
     told = stack.bind(env, celery=celery).run("config", "--services").split()
     assert sorted(told) == sorted((*stack.one_shots, *stack.expected(celery=celery)))
+
+
+@pytest.mark.parametrize(
+    ("branch", "path", "ref", "subdir"),
+    [("", "/opt/bakeoff/airflow_impl/dags", "main", ""), ("staging", "/none", "staging", "airflow_impl/dags")],
+)
+def test_dags_come_from_the_image_or_from_a_branch_alone(branch, path, ref, subdir, env, docker_client):
+    env.path.write_text(env.path.read_text() + f"AIRFLOW_DAGS_BRANCH={branch}\n" * bool(branch))
+    services = json.loads(AIRFLOW.bind(env_file.read(env.path)).run("config", "--format", "json"))["services"]
+    told = json.loads(services["airflow-dag-processor"]["environment"]["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"])
+    image, released = (bundle["kwargs"] for bundle in told)
+    assert image["path"].endswith(path)
+    assert (released["tracking_ref"], released["subdir"]) == (ref, subdir)
+    assert services["airflow-init"]["command"][-1] == ref
 
 
 VARIABLES = [line.split("=")[0] for line in env_file.EXAMPLE.read_text().splitlines() if line[:1].isupper()]
