@@ -66,20 +66,28 @@ def up(
     image: Annotated[str | None, typer.Option(help="kubeflow, with --context: what the steps' pods run.")] = None,
     mlflow_image: Annotated[str | None, typer.Option(help="kubeflow, with --context: what MLflow runs.")] = None,
     env_file: EnvFile = DEFAULT,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print no addresses and passwords, as CI wants it; progress is shown.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Build and start a tool's real servers, in containers or on a Kind cluster, and wait until they are healthy."""
+    if quiet and json:
+        fix = "leave one of them out"
+        raise ConfigError("what prints nothing prints no JSON", where="--quiet, --json", fix=fix)
     if tool is ToolName.KUBEFLOW:
         if celery or workers:
             fix = "leave it out: it is for airflow and prefect"
             raise ConfigError("kubeflow has no such workers", where="--celery, --workers", fix=fix)
-        kind_cli.up(env_file, context, kubeconfig, image, mlflow_image, err, json=json)
+        kind_cli.up(env_file, context, kubeconfig, image, mlflow_image, err, json=json, quiet=quiet)
         return
     _for_clusters_only(context, kubeconfig, image, mlflow_image)
     from benchmarks.stacks import lifecycle
     from benchmarks.stacks.stack import STACKS, Tool
 
     done = lifecycle.up(Tool(tool), env_file.absolute(), err, celery=celery, workers=workers)
+    if quiet:
+        return
     if json:
         _print_json(done.json_dict())
         return

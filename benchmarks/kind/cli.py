@@ -21,13 +21,15 @@ if not out.is_terminal:
 
 def up(
     env_file: Path, context: str | None, kubeconfig: Path | None, image: str | None, mlflow_image: str | None,
-    err: Console, *, json: bool,
+    err: Console, *, json: bool, quiet: bool,
 ) -> None:  # fmt: skip
     """Bring it up, and say where it is."""
     from benchmarks.kind import forward, lifecycle
 
     target = _target(env_file, context, kubeconfig)
     done = lifecycle.up(target, err, step_image=image, mlflow_image=mlflow_image)
+    if quiet:
+        return
     if json:
         print(library.dumps(done.json_dict(), indent=2))
         return
