@@ -36,7 +36,9 @@ def test_the_compose_files_have_the_services_that_are_waited_for(stack, celery, 
 def test_dags_come_from_the_image_or_from_a_branch_alone(branch, path, ref, subdir, env, docker_client):
     env.path.write_text(env.path.read_text() + f"AIRFLOW_DAGS_BRANCH={branch}\n" * bool(branch))
     services = json.loads(AIRFLOW.bind(env_file.read(env.path)).run("config", "--format", "json"))["services"]
-    told = json.loads(services["airflow-dag-processor"]["environment"]["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"])
+    told = json.loads(
+        services["airflow-dag-processor"]["environment"]["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"]
+    )
     image, released = (bundle["kwargs"] for bundle in told)
     assert image["path"].endswith(path)
     assert (released["tracking_ref"], released["subdir"]) == (ref, subdir)
