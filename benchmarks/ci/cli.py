@@ -1,8 +1,8 @@
-"""The command that counts what CI of each tool takes."""
+"""The command that counts what CI of each tool takes, and runs a tool's workflow on this machine."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -12,7 +12,9 @@ from benchmarks.ci import counts, show
 from benchmarks.ci.pipelines import Part
 from benchmarks.places import RESULTS
 from benchmarks.stack_cli import ToolName
+from shared.errors import ConfigError
 
+err = Console(stderr=True)
 out = Console()
 if not out.is_terminal:
     out.width = 100  # a pipe or a file has no width to keep to
@@ -22,10 +24,30 @@ def bench_ci(
     tool: Annotated[
         list[ToolName] | None, typer.Option(help="Only this one; give it once for each. By default all, and the core.")
     ] = None,
+    run: Annotated[
+        bool, typer.Option("--run", help="Run the GitHub workflow of one tool here, in a clean checkout of HEAD.")
+    ] = False,
+    cold_only: Annotated[bool, typer.Option("--cold-only", help="With --run: not a second time.")] = False,
+    production: Annotated[
+        bool, typer.Option("--production", help="With --run: the jobs of production too, on a stack of their own.")
+    ] = False,
+    host: Annotated[str, typer.Option(help="With --run, kubeflow: the server to deploy to.")] = "",
+    registry: Annotated[
+        str, typer.Option(help="With --run, kubeflow: where the image is pushed to, as the setting REGISTRY.")
+    ] = "",
+    keep: Annotated[bool, typer.Option("--keep", help="With --run: leave the checkout and the logs.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
     save: Annotated[bool, typer.Option(help="Keep the result in benchmarks/results.")] = False,
 ) -> None:
-    """CI on GitHub Actions and GitLab, counted from the files: jobs, steps, lines, and what has to be there first."""
+    """CI on GitHub Actions and GitLab, counted from the files: jobs, steps, lines, and what has to be there first.
+
+    With --run, the lines of one tool's workflow are run on this machine instead, and each step is timed.
+    """
+    if run:
+        _run([Part(each) for each in tool or ()], cold_only, production, host, registry, keep, json, save)
+    if any((cold_only, production, host, registry, keep)):
+        where = "--cold-only, --production, --host, --registry, --keep"
+        raise ConfigError("these options are for a run", where=where, fix="add --run, or leave them out")
     result = counts.measure([Part(each) for each in tool] if tool else list(Part))
     if save:
         results.write(result, RESULTS / "ci.json")
@@ -33,3 +55,29 @@ def bench_ci(
         print(result.model_dump_json(indent=2))
     else:
         out.print(show.table(result.counts))
+
+
+def _run(
+    tools: list[Part], cold_only: bool, production: bool, host: str, registry: str, keep: bool, json: bool, save: bool
+) -> NoReturn:
+    from benchmarks.ci import records, show_run
+    from benchmarks.ci import run as runs
+    from benchmarks.ci.local import Asked
+
+    if len(tools) != 1:
+        raise ConfigError("one workflow is run at a time", where="--tool", fix="name one tool")
+    asked = Asked(tools[0], production=production, host=host, registry=registry)
+    kinds = records.KINDS[:1] if cold_only else records.KINDS
+    err.print(runs.estimate(asked.tool, kinds, records.read()), highlight=False, soft_wrap=True)
+    done = []
+    for each in runs.measure(asked, kinds, err, keep=keep):
+        done.append(each)
+        if save:
+            results.write(records.merged(records.read(), done), records.FILE)
+    if json:
+        print(records.CiRuns(runs=tuple(done)).model_dump_json(indent=2))
+    else:
+        out.print(show_run.table(done))
+        for line in show_run.failures(done):
+            out.print(line, soft_wrap=True, highlight=False, markup=False)
+    raise typer.Exit(0 if all(each.passed for each in done) else 1)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from benchmarks import processes
 from benchmarks.places import ROOT
 from benchmarks.stacks.engine import StackError
 
@@ -22,6 +23,7 @@ MIN_SECRET = 16
 MADE_BY = "# Made by ./bakeoff up, with random secrets. It stays out of git; keep it as long as the stacks' volumes.\n"
 
 _PORTS = range(1024, 65536)
+_PORT = re.compile(r"(?m)^(\w+_PORT)=.*$")
 _PREFIX = re.compile(r"[a-z0-9][a-z0-9-]*")
 #: Secrets stand in addresses of databases and pass through compose: nothing that either would read as syntax.
 _SAFE = re.compile(r"[A-Za-z0-9._~=-]+")
@@ -77,6 +79,27 @@ def make(path: Path = DEFAULT, example: Path = EXAMPLE) -> bool:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
     return True
+
+
+def make_another(path: Path, prefix: str, **more: str) -> EnvFile:
+    """Write an env file for a second set of stacks, on ports that are free now.
+
+    Args:
+        path: the file, which is not there yet.
+        prefix: of the compose projects.
+        more: further variables.
+
+    Raises:
+        StackError: it cannot be written.
+    """
+    make(path)
+    text = re.sub(r"(?m)^STACK=.*$", f"STACK={prefix}", path.read_text())
+    ports: set[int] = set()
+    while len(ports) < len(_PORT.findall(text)):
+        ports.add(processes.free_port())
+    text = _PORT.sub(lambda found: f"{found[1]}={ports.pop()}", text)
+    path.write_text(text + "".join(f"{name}={value}\n" for name, value in more.items()))
+    return read(path)
 
 
 def read(path: Path = DEFAULT, example: Path = EXAMPLE) -> EnvFile:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from benchmarks import processes, results
+from benchmarks import results
 from benchmarks.capabilities import outcomes
 from benchmarks.capabilities.cells import BAD_INPUT, CAPABILITIES
 from benchmarks.capabilities.outcomes import Outcome
@@ -107,12 +106,7 @@ def figure(request):
 @pytest.fixture(scope="session")
 def env_path(tmp_path_factory):
     """An env file as `up` makes it, with free ports and a prefix that is nobody else's."""
-    path = tmp_path_factory.mktemp("stacks") / "env"
-    env_file.make(path)
-    text = re.sub(r"(?m)^STACK=.*$", f"STACK={PREFIX}", path.read_text())
-    text = re.sub(r"(?m)^(\w+_PORT)=.*$", lambda found: f"{found[1]}={processes.free_port()}", text)
-    path.write_text(text)
-    return path
+    return env_file.make_another(tmp_path_factory.mktemp("stacks") / "env", PREFIX).path
 
 
 @pytest.fixture(scope="session")

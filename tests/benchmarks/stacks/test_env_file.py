@@ -56,6 +56,15 @@ def test_a_new_file_is_whole_private_and_different_each_time(made, example, tmp_
     assert not [path for path in made.parent.iterdir() if path != made]
 
 
+def test_another_set_of_stacks_has_a_prefix_and_ports_of_its_own(tmp_path):
+    made = env_file.make_another(tmp_path / ".env", "second", AIRFLOW_DAGS_BRANCH="staging")
+    assert stat.S_IMODE(made.path.stat().st_mode) == 0o600
+    assert (made.prefix, made.values["AIRFLOW_DAGS_BRANCH"]) == ("second", "staging")
+    first = env_file.of_example()
+    ports = [name for name in first.values if name.endswith("_PORT")]
+    assert len({made.port(name) for name in ports} | {first.port(name) for name in ports}) == 2 * len(ports)
+
+
 def test_the_real_example_makes_a_file_that_passes(tmp_path):
     assert env_file.make(tmp_path / ".env")
     read = env_file.read(tmp_path / ".env")

@@ -1,0 +1,72 @@
+"""The seconds of each step, for a terminal and for docs/ci.md, where they come from the result file (cog)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.markup import escape
+from rich.table import Table
+
+from benchmarks import docs
+from benchmarks.ci.pipelines import Part
+from benchmarks.ci.records import FILE, KINDS, CiRun, StepRun, read
+
+_TITLES = {Part.PREFECT: "Prefect", Part.AIRFLOW: "Airflow", Part.KUBEFLOW: "Kubeflow Pipelines"}
+
+
+def table(runs: list[CiRun]) -> Table:
+    """One tool's runs, for a terminal."""
+    shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for heading in ("job", "step"):
+        shown.add_column(heading)
+    for run in runs:
+        shown.add_column(f"{run.kind} s", justify="right")
+    shown.add_column("")
+    for steps in zip(*(run.steps for run in runs), strict=True):
+        shown.add_row(steps[0].job, escape(steps[0].name), *map(_figure, steps), escape(_first_line(steps)))
+    if runs:
+        shown.add_row("all", "", *(f"{run.seconds:.1f}" for run in runs), "")
+    return shown
+
+
+def failures(runs: list[CiRun]) -> list[str]:
+    """The end of what each failed step has printed."""
+    return [f"{each.job}, {each.name}: {each.note}" for run in runs for each in run.steps if each.status == "failed"]
+
+
+def markdown(path: Path = FILE) -> str:
+    """All that was kept, one table a tool, and what it was measured on."""
+    result = read(path)
+    if result is None:
+        return "Not measured yet."
+    parts = []
+    for tool, title in _TITLES.items():
+        runs = sorted((each for each in result.runs if each.tool is tool), key=lambda each: KINDS.index(each.kind))
+        parts.append(_of_tool(title, runs) if runs else f"**{title}**: not measured yet.")
+    return "\n\n".join(parts)
+
+
+def _of_tool(title: str, runs: list[CiRun]) -> str:
+    kinds = " | ".join(f"{run.kind} s" for run in runs)
+    rows = [f"| job | step | {kinds} | |", f"|---|---|{'---:|' * len(runs)}---|"]
+    for steps in zip(*(run.steps for run in runs), strict=True):
+        figures = " | ".join(map(_figure, steps))
+        rows.append(f"| {steps[0].job} | {_cell(steps[0].name)} | {figures} | {_cell(_first_line(steps))} |")
+    rows.append(f"| **all** | | {' | '.join(f'**{run.seconds:.1f}**' for run in runs)} | |")
+    machines = "  \n".join(dict.fromkeys(docs.machine(run.environment) for run in runs))
+    return "\n".join([f"**{title}**", "", *rows, "", f"{machines}; n = 1."])
+
+
+def _figure(step: StepRun) -> str:
+    seconds = "" if step.seconds is None else f"{step.seconds:.1f}"
+    return seconds if step.status == "passed" else f"{step.status} {seconds}".strip()
+
+
+def _first_line(steps: tuple[StepRun, ...]) -> str:
+    """The notes of one step in all runs, each once."""
+    notes = (each.note.splitlines()[0] for each in steps if each.note)
+    return "; ".join(dict.fromkeys(notes))
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", "<br>")
