@@ -171,6 +171,8 @@ def _secret(name: str) -> str:
     if name.endswith("FERNET_KEY"):
         return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
     token = secrets.token_urlsafe(24)
+    while _PLACEHOLDER.fullmatch(token):  # one of letters alone may begin like one, such as My
+        token = secrets.token_urlsafe(24)
     return f"admin:{token}" if name.endswith("AUTH_STRING") else token
 
 

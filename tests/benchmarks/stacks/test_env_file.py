@@ -169,3 +169,10 @@ def test_what_the_checks_accept_is_read_back_as_written(tmp_path_factory, passwo
         change(path, name, value)
     values = env_file.read(path, folder / "example").values
     assert {name: values[name] for name in wanted} == wanted
+
+
+def test_a_random_secret_that_reads_like_a_placeholder_is_drawn_again(tmp_path, monkeypatch):
+    drawn = iter(["My_ZSjNOWTLoGPgXqQItKNl_AgNDBLnP", GOOD, *[GOOD] * 20])
+    monkeypatch.setattr(env_file.secrets, "token_urlsafe", lambda _: next(drawn))
+    env_file.make(tmp_path / ".env")
+    assert env_file.read(tmp_path / ".env").values["POSTGRES_PASSWORD"] == GOOD
