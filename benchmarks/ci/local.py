@@ -176,7 +176,7 @@ def common(asked: Asked, commit: str) -> Values:
         github={"actor": os.environ.get("GITHUB_ACTOR", "local"), "ref": f"refs/heads/{BRANCH}", "sha": commit},
         vars=found,
         secrets=secrets,
-        absent={f"vars.{name}": reason for name, reason in why.items() if not found.get(name, "")},
+        absent={f"vars.{name}": reason for name, reason in why.items() if found.get(name) == ""},
     )
 
 

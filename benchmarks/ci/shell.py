@@ -38,14 +38,14 @@ def run(command: list[str | Path], *, log: Path, env: dict[str, str], folder: Pa
         end(process)
 
 
-def end(process: subprocess.Popen[bytes], patience_s: float = PATIENCE_S) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
     """Ask a process, its group and all that they have started to end; kill what stays."""
     family = _family(process)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=patience_s)
-    _, left = psutil.wait_procs(family, timeout=patience_s)
+        process.wait(timeout=PATIENCE_S)
+    _, left = psutil.wait_procs(family, timeout=PATIENCE_S)
     for member in left:
         with contextlib.suppress(psutil.NoSuchProcess):
             member.kill()

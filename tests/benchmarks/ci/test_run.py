@@ -342,16 +342,15 @@ def is_gone(pid):
 
 
 DRIVER = """
-import sys
+import signal, sys
 from pathlib import Path
 from rich.console import Console
-from benchmarks import cli
-from benchmarks.ci import run
+from benchmarks.ci import run, shell
 from benchmarks.ci.checkout import Checkout
 from benchmarks.ci.pipelines import Part
 from benchmarks.ci.workflow import Values
-import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
+shell.PATIENCE_S = 2.0
 source, below = map(Path, sys.argv[1:])
 make = lambda: Checkout(Values({"actor": "local"}), source, below)
 list(run.in_checkout(make, Part.PREFECT, ("cold",), Console(stderr=True), keep=False))
