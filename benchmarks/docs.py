@@ -83,17 +83,23 @@ def command_help(*command: str) -> str:
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "COLUMNS": "100", "TERM": "dumb"},
+        env=_plain_terminal(),
     )
     return _fenced("\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines()))
 
 
 def console(*command: str) -> str:
     """A command as it is typed, and all that it prints."""
-    environment = {**os.environ, "COLUMNS": "100", "TERM": "dumb"}
-    done = subprocess.run([str(ROOT / "bakeoff"), *command], capture_output=True, text=True, env=environment)
+    done = subprocess.run([str(ROOT / "bakeoff"), *command], capture_output=True, text=True, env=_plain_terminal())
     told = "\n".join(line.rstrip() for line in (done.stdout + done.stderr).strip("\n").splitlines())
     return _fenced(f"$ ./bakeoff {' '.join(command)}\n{told}")
+
+
+def _plain_terminal() -> dict[str, str]:
+    """A hundred columns and no colours, wherever it runs: Typer takes GitHub Actions for a terminal that has them."""
+    coloured = ("GITHUB_ACTIONS", "FORCE_COLOR", "PY_COLORS")
+    kept = {name: value for name, value in os.environ.items() if name not in coloured}
+    return {**kept, "COLUMNS": "100", "TERM": "dumb"}
 
 
 def source(path: str, *names: str) -> str:
