@@ -18,7 +18,7 @@ from shared.errors import StorageError
 #: Of the shell that started this: what belongs to its repository, its `make`, its own CI.
 _FOREIGN = ("GIT_", "GITHUB_", "MAKE", "MFLAGS", "PYTHONPATH", "COMPOSE_")
 _TAIL_LINES, _TAIL_CHARACTERS = 15, 1500
-_ADDRESS = re.compile(r"(https?://)(?!127\.0\.0\.1|localhost)[^/\s'\"]+")
+_ADDRESS = re.compile(r"(https?://|host=')(?!127\.0\.0\.1|localhost)[^/\s'\"]+")
 BRANCH = "main"
 
 
@@ -109,14 +109,17 @@ class Checkout:
         return self.values("").secrets.values()
 
     def brief(self, log: Path) -> str:
-        """The end of what a step has printed: no secret, no path of this machine, no host but this one."""
+        """The end of what a step has printed."""
         text = log.read_text(errors="replace") if log.exists() else ""
+        return "\n".join(self.clean(text).rstrip().splitlines()[-_TAIL_LINES:])[-_TAIL_CHARACTERS:]
+
+    def clean(self, text: str) -> str:
+        """A text with no secret, no path of this machine and no host but this one."""
         for secret in sorted(self.secrets(), key=len, reverse=True):
             text = text.replace(secret, "***") if secret else text
         for path, name in ((self.folder, "."), (self.scratch, "SCRATCH"), (self.source, "SOURCE"), (Path.home(), "~")):
-            text = text.replace(str(path), name)
-        text = _ADDRESS.sub(r"\1HOST", text)
-        return "\n".join(text.rstrip().splitlines()[-_TAIL_LINES:])[-_TAIL_CHARACTERS:]
+            text = text.replace(str(path), name) if path.name else text
+        return _ADDRESS.sub(r"\1HOST", text)
 
     def _git(self, folder: Path, *command: str) -> str:
         env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated, NoReturn
 
 import typer
@@ -70,10 +71,11 @@ def _run(
     kinds = records.KINDS[:1] if cold_only else records.KINDS
     err.print(runs.estimate(asked.tool, kinds, records.read()), highlight=False, soft_wrap=True)
     done = []
-    for each in runs.measure(asked, kinds, err, keep=keep):
-        done.append(each)
-        if save:
-            results.write(records.merged(records.read(), done), records.FILE)
+    with contextlib.closing(runs.measure(asked, kinds, err, keep=keep)) as going:  # it takes down what it has started
+        for each in going:
+            done.append(each)
+            if save:
+                results.write(records.merged(records.read(), done), records.FILE)
     if json:
         print(records.CiRuns(runs=tuple(done)).model_dump_json(indent=2))
     else:

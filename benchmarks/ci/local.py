@@ -87,6 +87,7 @@ class LocalCheckout(Checkout):
         super().restore(job)
         default = self.folder / env_file.DEFAULT.relative_to(ROOT)
         if not default.exists():
+            default.parent.mkdir(exist_ok=True)
             shutil.copy(self._stacks[""].path, default)
         if self._asked.tool is Part.AIRFLOW and job.environment:
             container = f"{self._project(job.environment)}-airflow-scheduler-1"

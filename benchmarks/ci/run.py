@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 from rich.console import Console
 
@@ -27,7 +27,7 @@ def estimate(tool: Part, kinds: tuple[Kind, ...], kept: CiRuns | None) -> str:
     return f"about {minutes:.0f} minutes ({by}); Ctrl-C ends it and removes what it has started"
 
 
-def measure(asked: Asked, kinds: tuple[Kind, ...], console: Console, *, keep: bool) -> Iterator[CiRun]:
+def measure(asked: Asked, kinds: tuple[Kind, ...], console: Console, *, keep: bool) -> Generator[CiRun]:
     """Run the workflow, yielding each run when it has ended; a warm one only after a cold one that has passed.
 
     The stacks that it has started are removed in any case, and so is the checkout, unless it is to be kept.
@@ -56,7 +56,7 @@ def in_checkout(
     console: Console,
     *,
     keep: bool,
-) -> Iterator[CiRun]:
+) -> Generator[CiRun]:
     """As `measure`, in a checkout that is made by a function."""
     checkout = make()
     try:

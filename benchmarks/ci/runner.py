@@ -128,7 +128,7 @@ class _Job:
         try:
             return stand_in(self._checkout, self._job, step, self._env)
         except BakeoffError as error:
-            raise _Failed(error.what) from error
+            raise _Failed(self._checkout.clean(error.what)) from error
 
     def _script(self, step: Step, number: int) -> str:
         log, script = self._logs / f"{number}.log", self._logs / f"{number}.sh"
@@ -143,6 +143,8 @@ class _Job:
         }
         folder = self._checkout.folder / expressions.fill(step.folder, self._look)
         left_s = max(self._deadline - time.monotonic(), 0.0)
+        if not folder.is_dir():
+            raise _Failed(f"there is no folder {step.folder}")
         code = shell.run([*SHELLS[step.shell], script], log=log, env=env, folder=folder, limit_s=left_s)
         if code is None:
             raise _Failed(

@@ -102,6 +102,8 @@ def _ask_airflow(stack: Stack, env: EnvFile, health: Health) -> None:
         health.waiting.append(f"Airflow's own health: {', '.join(sick)}")
     if parts["metadatabase"]["status"] != "healthy":
         return  # nothing else can be asked
+    if env.values.get("AIRFLOW_DAGS_BRANCH"):
+        return  # what comes from a branch comes by a push, which the stack has to be up for, and another may mend it
     with airflow_client(stack, env) as api:
         answer = api.get("/api/v2/dags/retrain")
         if answer.status_code != 404:
@@ -111,8 +113,7 @@ def _ask_airflow(stack: Stack, env: EnvFile, health: Health) -> None:
             for error in errors:
                 last = error["stack_trace"].strip().splitlines()[-1]
                 health.broken.append(f"{error['filename']} cannot be imported: {last}")
-            # What comes from a branch comes by a push, which the stack has to be up for.
-            if not errors and not env.values.get("AIRFLOW_DAGS_BRANCH"):
+            if not errors:
                 health.waiting.append("the DAG retrain is not parsed yet")
 
 
