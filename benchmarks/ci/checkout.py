@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.ci.workflow import Job, Step, Values
@@ -40,11 +41,17 @@ class Checkout:
         self.scratch = Path(tempfile.mkdtemp(dir=below, prefix="run-"))  # for this user alone
         self.folder = self.scratch / "checkout"
         self.folder.mkdir()
+        #: Of the event that is played: a push to the main branch, or a pull request's `refs/pull/1/merge`.
+        self.ref = f"refs/heads/{BRANCH}"
         self._values = values
 
     def values(self, environment: str) -> Values:
         """What the jobs of an environment are given; of none, by ''."""
-        return self._values
+        return self._now(self._values)
+
+    def _now(self, values: Values) -> Values:
+        """Values with what is checked out."""
+        return replace(values, github={**values.github, "ref": self.ref, "sha": self.commit})
 
     def env(self) -> dict[str, str]:
         """The environment of every step, before what the workflow adds: this shell's, but for what is of elsewhere."""
@@ -52,8 +59,8 @@ class Checkout:
         github = {
             "GITHUB_ACTIONS": "true",
             "GITHUB_ACTOR": self.values("").github["actor"],
-            "GITHUB_REF": f"refs/heads/{BRANCH}",
-            "GITHUB_REF_NAME": BRANCH,
+            "GITHUB_REF": self.ref,
+            "GITHUB_REF_NAME": self.ref.removeprefix("refs/heads/").removeprefix("refs/pull/"),
             "GITHUB_SHA": self.commit,
             "GITHUB_WORKSPACE": str(self.folder),
         }
@@ -65,13 +72,45 @@ class Checkout:
         Raises:
             StorageError: git refuses.
         """
+        self._clone()
+        self.go_to(self.commit)
+
+    def change(self, patch: Path) -> str:
+        """Apply a patch on top of what is checked out, and commit it: the next jobs run that.
+
+        Args:
+            patch: as `git diff` writes it.
+
+        Returns:
+            The commit.
+
+        Raises:
+            StorageError: the patch does not fit; nothing has changed then.
+        """
+        self._clone()
+        self.go_to(self.commit)
+        self._git(self.folder, "apply", "--index", str(patch))
+        who = ("-c", "user.name=bakeoff", "-c", "user.email=bakeoff@localhost")
+        self._git(self.folder, *who, "commit", "--quiet", "--no-verify", "--message", patch.stem)
+        self.commit = self._git(self.folder, "rev-parse", "HEAD")
+        return self.commit
+
+    def go_to(self, commit: str) -> None:
+        """Check out a commit; what git ignores stays.
+
+        Raises:
+            StorageError: there is no such commit in the clone.
+        """
+        self._git(self.folder, "reset", "--quiet", "--hard", commit)
+        self._git(self.folder, "clean", "--quiet", "-ffd")
+        self.commit = commit
+
+    def _clone(self) -> None:
         if not (self.folder / ".git").exists():
             origin = self.scratch / "origin.git"
             self._git(self.scratch, "init", "--quiet", "--bare", "--initial-branch", BRANCH, str(origin))
             self._git(self.source, "push", "--quiet", "--no-verify", str(origin), f"HEAD:refs/heads/{BRANCH}")
             self._git(self.scratch, "clone", "--quiet", str(origin), str(self.folder))
-        self._git(self.folder, "reset", "--quiet", "--hard", self.commit)
-        self._git(self.folder, "clean", "--quiet", "-ffd")
 
     def at_head(self, path: str) -> Path:
         """A folder that holds a file of the commit: what is changed and not committed is not what runs.
@@ -81,7 +120,8 @@ class Checkout:
         """
         folder = self.scratch / "head"
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(self._git(self.source, "show", f"{self.commit}:{path}") + "\n")
+        where = self.folder if (self.folder / ".git").exists() else self.source
+        (folder / path).write_text(self._git(where, "show", f"{self.commit}:{path}") + "\n")
         return folder
 
     def interpreter(self) -> Path:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.ci.checkout import BRANCH, Checkout
+from benchmarks.ci.checkout import Checkout
 from benchmarks.ci.pipelines import Part
 from benchmarks.ci.workflow import Job, Values
 from benchmarks.places import ROOT, STATE
@@ -70,17 +70,18 @@ class LocalCheckout(Checkout):
         super().__init__(Values({}), source, below)
         self._asked, self._tell = asked, tell
         self._prefix = f"bakeoff-ci-{self.scratch.name.removeprefix('run-').replace('_', '-').lower()}"
-        self._common = common(asked, self.commit)
+        self._common = common(asked)
         self._stacks: dict[str, EnvFile] = {"": self._make("", "machine")}
         if asked.tool is not Part.KUBEFLOW:
             self._stacks |= {name: self._make(name, name) for name, runs in asked.runs.items() if runs}
 
     def values(self, environment: str) -> Values:
         """What the jobs of an environment are given; all is empty for one that is not run."""
-        if environment not in self._asked.runs or self._asked.tool is Part.KUBEFLOW:
-            return self._common
-        runs = self._asked.runs[environment]
-        return of_stack(Tool(self._asked.tool), self._stacks[environment], self._common) if runs else self._empty()
+        given = self._common
+        if environment in self._asked.runs and self._asked.tool is not Part.KUBEFLOW:
+            runs = self._asked.runs[environment]
+            given = of_stack(Tool(self._asked.tool), self._stacks[environment], given) if runs else self._empty()
+        return self._now(given)
 
     def restore(self, job: Job) -> None:
         """Clone or put back; give `./bakeoff up` its env file, and `git push` the repository of the job's stack."""
@@ -162,7 +163,7 @@ class LocalCheckout(Checkout):
                 self._tell(f"the images of {self._prefix} could not be removed: {error}")
 
 
-def common(asked: Asked, commit: str) -> Values:
+def common(asked: Asked) -> Values:
     """The settings that are the same for all jobs of a tool; what is not run has an empty one, and why."""
     staging, production = (asked.runs[f"{asked.tool}-{name}"] for name in ("staging", "production"))
     found = {"STAGING_RUNNER": "local" if staging else "", "PRODUCTION_RUNNER": "local" if production else ""}
@@ -174,7 +175,7 @@ def common(asked: Asked, commit: str) -> Values:
     why = {"STAGING_RUNNER": NO_SERVER, "REGISTRY": NO_REGISTRY}
     why["PRODUCTION_RUNNER"] = NO_PRODUCTION if staging else NO_SERVER
     return Values(
-        github={"actor": os.environ.get("GITHUB_ACTOR", "local"), "ref": f"refs/heads/{BRANCH}", "sha": commit},
+        github={"actor": os.environ.get("GITHUB_ACTOR", "local")},
         vars=found,
         secrets=secrets,
         absent={f"vars.{name}": reason for name, reason in why.items() if found.get(name) == ""},

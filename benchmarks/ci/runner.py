@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -43,9 +43,14 @@ class Runner:
         self._ended: dict[str, Ended] = {}
         self._outputs: dict[str, str] = {}
 
-    def run(self) -> tuple[StepRun, ...]:
-        """Run all jobs; each is given what those that it needs have put out."""
-        return tuple(step for job in self._workflow.jobs for step in self._job(job))
+    def run(self, only: Container[str] | None = None) -> tuple[StepRun, ...]:
+        """Run the jobs; each is given what those that it needs have put out.
+
+        Args:
+            only: the jobs to run, by id; all by default. What they need has to have been run before by this runner.
+        """
+        jobs = (job for job in self._workflow.jobs if only is None or job.id in only)
+        return tuple(step for job in jobs for step in self._job(job))
 
     def _job(self, job: Job) -> list[StepRun]:
         values = self._checkout.values(job.environment)

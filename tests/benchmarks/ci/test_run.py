@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from benchmarks.ci.checkout import Checkout
 from benchmarks.ci.pipelines import Part
 from benchmarks.ci.records import CiRuns, merged
 from benchmarks.ci.workflow import Values
+from benchmarks.display import Display
 from benchmarks.places import ROOT
 from shared.errors import ConfigError, StorageError
 
@@ -349,6 +351,7 @@ from benchmarks.ci import run, shell
 from benchmarks.ci.checkout import Checkout
 from benchmarks.ci.pipelines import Part
 from benchmarks.ci.workflow import Values
+from benchmarks.display import Display
 signal.signal(signal.SIGINT, signal.default_int_handler)
 shell.PATIENCE_S = 2.0
 source, below = map(Path, sys.argv[1:])
@@ -417,3 +420,78 @@ def test_results_are_kept_by_tool_and_shown(go, tmp_path):
 def test_assignments_of_one_line_and_of_many(tmp_path):
     (tmp_path / "file").write_text("a=b<<c\n\nmany<<END\nx=1\n\nEND\nc=\n")
     assert runner.assignments(tmp_path / "file") == {"a": "b<<c", "many": "x=1\n", "c": ""}
+
+
+PATCH = """\
+--- a/here.txt
++++ b/here.txt
+@@ -1 +1 @@
+-as committed
++as changed
+"""
+TELLS = f"""
+tell:
+  runs-on: x
+  steps:
+    - {INLINE}
+    - {{name: Tell, run: 'echo "$(cat here.txt) $GITHUB_REF $(git rev-parse HEAD) $GITHUB_SHA"'}}
+    - {{name: Main, run: exit 0, if: "github.ref == 'refs/heads/main'"}}
+again:
+  needs: tell
+  runs-on: x
+  steps:
+    - {{name: Once, run: "test ! -e built && touch built"}}
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path, repository):
+    made = Checkout(Values(github={"actor": "local"}), repository(TELLS), tmp_path / "below")
+    yield made
+    made.close()
+
+
+def quiet(checkout, name):
+    found = workflow.load(PATH, checkout.at_head(PATH))
+    workflow.check(found, checkout.values)
+    return runner.Runner(found, checkout, Display(Console(file=io.StringIO()), []), name)
+
+
+def said(checkout, name):
+    return (checkout.scratch / "logs" / name / "tell" / "2.log").read_text().split()
+
+
+def test_a_change_is_run_as_a_pull_request_and_taken_back(checkout, tmp_path):
+    (tmp_path / "a-change.patch").write_text(PATCH)
+    before = checkout.commit
+    changed = checkout.change(tmp_path / "a-change.patch")
+    assert changed == checkout.commit != before
+    checkout.ref = "refs/pull/1/merge"
+    steps = quiet(checkout, "pull").run()
+    assert [each.status for each in steps] == ["passed", "passed", "not run", "passed"]
+    assert said(checkout, "pull") == ["as", "changed", "refs/pull/1/merge", changed, changed]
+
+    checkout.go_to(before)
+    checkout.ref = "refs/heads/main"
+    assert said_after(checkout) == ["as", "committed", "refs/heads/main", before, before]
+    assert git(checkout.source, "rev-parse", "HEAD") == before, "nothing gets into the repository"
+
+
+def said_after(checkout):
+    quiet(checkout, "back").run(only={"tell"})
+    return said(checkout, "back")
+
+
+def test_a_job_alone_is_run_again_and_knows_what_has_ended(checkout):
+    running = quiet(checkout, "again")
+    assert [each.status for each in running.run()] == ["passed"] * 4
+    assert [(each.job, each.status) for each in running.run(only={"again"})] == [("again", "failed")], "built is there"
+
+
+def test_a_patch_that_does_not_fit_changes_nothing(checkout, tmp_path):
+    (tmp_path / "other.patch").write_text(PATCH.replace("as committed", "as never"))
+    before = checkout.commit
+    with pytest.raises(StorageError, match="patch"):
+        checkout.change(tmp_path / "other.patch")
+    assert checkout.commit == before
+    assert (checkout.folder / "here.txt").read_text() == "as committed\n"
