@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.ci import local, pipelines, run, workflow
+from benchmarks.ci import pipelines, run, workflow
 from benchmarks.ci.checkout import EQUIVALENTS
 from benchmarks.ci.local import NO_PRODUCTION, NO_REGISTRY, NO_SERVER, Asked, LocalCheckout
 from benchmarks.ci.pipelines import Part, System
