@@ -1,6 +1,6 @@
 """What a CI job does after its `git push` to the repository of DAGs: wait until Airflow has that commit, run it, wait.
 
-python -m airflow_impl.ci DAG COMMIT '{"month": "2013-03"}'    # the params of the run, if it needs any
+python -m airflow_impl.ci DAG COMMIT '{"month": "2013-03"}' JOB    # the params of the run, and the CI job's id
 
 AIRFLOW_URL, AIRFLOW_USER and AIRFLOW_PASSWORD are the job's secrets.
 """
@@ -19,14 +19,15 @@ import httpx
 PATIENCE_S = 1800.0
 
 
-def deploy_and_run(airflow: httpx.Client, dag: str, commit: str, params: str = "{}") -> str:
-    """Run a DAG as a commit has it; called again for the same commit it follows the same run.
+def deploy_and_run(airflow: httpx.Client, dag: str, commit: str, params: str = "{}", job: str = "") -> str:
+    """Run a DAG as a commit has it; called again for the same commit and job it follows the same run.
 
     Args:
         airflow: its api-server, signed in.
         dag: the DAG's id.
         commit: of the repository of DAGs, in full.
         params: of the run, as JSON.
+        job: what is deployed again, back too, has a run of its own by another job.
 
     Returns:
         The run's last state.
@@ -41,7 +42,7 @@ def deploy_and_run(airflow: httpx.Client, dag: str, commit: str, params: str = "
 
     _until(deployed, f"Airflow to know {dag} as of {commit}")
     ask("PATCH", f"/{dag}", json={"is_paused": False})
-    run = f"ci__{commit[:12]}"
+    run = "__".join(["ci", commit[:12], *([job] if job else [])])
     asked = {"dag_run_id": run, "logical_date": None, "conf": json.loads(params)}
     started = airflow.post(f"/api/v2/dags/{dag}/dagRuns", json=asked)
     if started.status_code != 409:  # else an earlier job has started it

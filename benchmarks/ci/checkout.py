@@ -43,6 +43,8 @@ class Checkout:
         self.folder.mkdir()
         #: Of the event that is played: a push to the main branch, or a pull request's `refs/pull/1/merge`.
         self.ref = f"refs/heads/{BRANCH}"
+        #: Counts the runs of a workflow here, as GitHub counts those that are run again.
+        self.attempt = 0
         self._values = values
 
     def values(self, environment: str) -> Values:
@@ -61,6 +63,8 @@ class Checkout:
             "GITHUB_ACTOR": self.values("").github["actor"],
             "GITHUB_REF": self.ref,
             "GITHUB_REF_NAME": self.ref.removeprefix("refs/heads/").removeprefix("refs/pull/"),
+            "GITHUB_RUN_ATTEMPT": str(self.attempt),
+            "GITHUB_RUN_ID": "1",
             "GITHUB_SHA": self.commit,
             "GITHUB_WORKSPACE": str(self.folder),
         }

@@ -49,6 +49,7 @@ class Runner:
         Args:
             only: the jobs to run, by id; all by default. What they need has to have been run before by this runner.
         """
+        self._checkout.attempt += 1
         jobs = (job for job in self._workflow.jobs if only is None or job.id in only)
         return tuple(step for job in jobs for step in self._job(job))
 

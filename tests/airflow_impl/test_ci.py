@@ -68,6 +68,11 @@ def test_a_job_that_is_run_again_follows_the_run_that_is_there(airflow):
     assert run(airflow) == "success"
 
 
+def test_another_job_has_a_run_of_its_own(airflow):
+    run(airflow, "{}", "7.2")
+    assert airflow.asked[3][2]["dag_run_id"] == f"{RUN}__7.2"
+
+
 def test_a_failed_run_is_told(airflow):
     airflow.end = "failed"
     airflow.states = iter(["failed"])
