@@ -109,9 +109,17 @@ class Checkout:
         self._git(self.folder, "clean", "--quiet", "-ffd")
         self.commit = commit
 
+    def push(self, branch: str) -> None:
+        """Push what is checked out to a branch of `origin`, the copy."""
+        self._git(self.folder, "push", "--quiet", str(self._origin), f"HEAD:refs/heads/{branch}")
+
+    @property
+    def _origin(self) -> Path:
+        return self.scratch / "origin.git"
+
     def _clone(self) -> None:
         if not (self.folder / ".git").exists():
-            origin = self.scratch / "origin.git"
+            origin = self._origin
             self._git(self.scratch, "init", "--quiet", "--bare", "--initial-branch", BRANCH, str(origin))
             self._git(self.source, "push", "--quiet", "--no-verify", str(origin), f"HEAD:refs/heads/{BRANCH}")
             self._git(self.scratch, "clone", "--quiet", str(origin), str(self.folder))

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Container, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, Protocol
 
 from rich.markup import escape
@@ -18,6 +19,7 @@ from benchmarks.ci.workflow import SHELLS, Job, Step, Values, Workflow
 from shared.errors import BakeoffError
 
 Ended = Literal["success", "failure", "skipped"]
+EMPTY: Mapping[str, Ended] = MappingProxyType({})
 
 
 class Teller(Protocol):
@@ -35,12 +37,15 @@ class Runner:
         checkout: where.
         tell: is told of each step.
         name: of the run, for its logs.
+        ended: jobs that are taken for run, with their ends.
     """
 
-    def __init__(self, workflow: Workflow, checkout: Checkout, tell: Teller, name: str) -> None:
+    def __init__(
+        self, workflow: Workflow, checkout: Checkout, tell: Teller, name: str, ended: Mapping[str, Ended] = EMPTY
+    ) -> None:
         self._workflow, self._checkout, self._tell = workflow, checkout, tell
         self._folder = checkout.scratch / "logs" / name
-        self._ended: dict[str, Ended] = {}
+        self._ended = dict(ended)
         self._outputs: dict[str, str] = {}
 
     def run(self, only: Container[str] | None = None) -> tuple[StepRun, ...]:

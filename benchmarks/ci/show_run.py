@@ -11,7 +11,7 @@ from benchmarks import docs
 from benchmarks.ci.pipelines import Part
 from benchmarks.ci.records import FILE, KINDS, CiRun, StepRun, read
 
-_TITLES = {Part.PREFECT: "Prefect", Part.AIRFLOW: "Airflow", Part.KUBEFLOW: "Kubeflow Pipelines"}
+TITLES = {Part.PREFECT: "Prefect", Part.AIRFLOW: "Airflow", Part.KUBEFLOW: "Kubeflow Pipelines"}
 
 
 def table(runs: list[CiRun]) -> Table:
@@ -40,7 +40,7 @@ def markdown(path: Path = FILE) -> str:
     if result is None:
         return "Not measured yet."
     parts = []
-    for tool, title in _TITLES.items():
+    for tool, title in TITLES.items():
         runs = sorted((each for each in result.runs if each.tool is tool), key=lambda each: KINDS.index(each.kind))
         parts.append(_of_tool(title, runs) if runs else f"**{title}**: not measured yet.")
     return "\n\n".join(parts)
