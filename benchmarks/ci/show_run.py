@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 from rich.markup import escape
@@ -35,26 +36,49 @@ def failures(runs: list[CiRun]) -> list[str]:
 
 
 def markdown(path: Path = FILE) -> str:
-    """All that was kept, one table a tool, and what it was measured on."""
+    """All that was kept: a table of the jobs, and below it each tool's steps and what it was measured on."""
     result = read(path)
     if result is None:
         return "Not measured yet."
-    parts = []
-    for tool, title in TITLES.items():
-        runs = sorted((each for each in result.runs if each.tool is tool), key=lambda each: KINDS.index(each.kind))
-        parts.append(_of_tool(title, runs) if runs else f"**{title}**: not measured yet.")
-    return "\n\n".join(parts)
+    of = {tool: sorted((each for each in result.runs if each.tool is tool), key=_order) for tool in TITLES}
+    there = {tool: runs for tool, runs in of.items() if runs}
+    missing = [f"**{title}**: not measured yet." for tool, title in TITLES.items() if not of[tool]]
+    return "\n\n".join([_jobs(there), *missing, *(_steps(TITLES[tool], runs) for tool, runs in there.items())])
 
 
-def _of_tool(title: str, runs: list[CiRun]) -> str:
+def _order(run: CiRun) -> int:
+    return KINDS.index(run.kind)
+
+
+def _jobs(of: dict[Part, list[CiRun]]) -> str:
+    """Seconds of each job; those with which a tool's second job differs from another's stand in one row."""
+    runs = [(TITLES[tool], run) for tool, found in of.items() for run in found]
+    rows = [f"| job | {' | '.join(f'{title}, {run.kind} s' for title, run in runs)} |", f"|---|{'---:|' * len(runs)}"]
+    jobs = [[list(group) for _, group in itertools.groupby(run.steps, lambda each: each.job)] for _, run in runs]
+    for together in zip(*jobs, strict=True):
+        names = " / ".join(dict.fromkeys(steps[0].job for steps in together))
+        rows.append(f"| {names} | {' | '.join(map(_seconds, together))} |")
+    rows.append(f"| **all** | {' | '.join(f'**{run.seconds:.0f}**' for _, run in runs)} |")
+    return "\n".join(rows)
+
+
+def _seconds(steps: list[StepRun]) -> str:
+    """Of a job."""
+    if all(each.status == "not run" for each in steps):
+        return "not run"
+    failed = "failed " if any(each.status == "failed" for each in steps) else ""
+    return f"{failed}{sum(each.seconds or 0 for each in steps):.0f}"
+
+
+def _steps(title: str, runs: list[CiRun]) -> str:
     kinds = " | ".join(f"{run.kind} s" for run in runs)
     rows = [f"| job | step | {kinds} | |", f"|---|---|{'---:|' * len(runs)}---|"]
     for steps in zip(*(run.steps for run in runs), strict=True):
         figures = " | ".join(map(_figure, steps))
         rows.append(f"| {steps[0].job} | {_cell(steps[0].name)} | {figures} | {_cell(_first_line(steps))} |")
-    rows.append(f"| **all** | | {' | '.join(f'**{run.seconds:.1f}**' for run in runs)} | |")
     machines = "  \n".join(dict.fromkeys(docs.machine(run.environment) for run in runs))
-    return "\n".join([f"**{title}**", "", *rows, "", f"{machines}; n = 1."])
+    head = f"<details><summary>{title}: each step</summary>"
+    return "\n".join([head, "", *rows, "", f"{machines}; n = 1.", "", "</details>"])
 
 
 def _figure(step: StepRun) -> str:
