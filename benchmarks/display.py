@@ -48,6 +48,12 @@ class Display:
         if self._live:
             self._live.stop()
 
+    def reset(self) -> None:
+        """All wait again."""
+        self._lines = dict.fromkeys(self._lines, "[dim]waiting")
+        self._since.clear()
+        self._took.clear()
+
     def begin(self, arm: str, what: str) -> None:
         """An arm has begun something, such as installing."""
         self._since.setdefault(arm, time.monotonic())

@@ -63,6 +63,7 @@ def play(checkout: Checkout, tool: Part, patch: Path, console: Console, ask: Ask
     with Display(console, [job.id for job in story.workflow.jobs]) as display:
         for name, event in story.events(patch).items():
             console.print(f"[bold]{name}[/bold]")
+            display.reset()
             events.append(event(display))
             if events[-1].problem:
                 break

@@ -38,6 +38,19 @@ def test_without_a_terminal_every_change_is_a_line():
     ]
 
 
+def test_when_all_wait_again_the_clocks_do_too(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr("benchmarks.display.time.monotonic", lambda: now)
+    text = io.StringIO()
+    display = Display(Console(file=text), ["plain"])
+    display.begin("plain", "first")
+    now = 60.0
+    display.begin("plain", "second")
+    display.reset()
+    display.begin("plain", "third")
+    assert [line.split()[1] for line in text.getvalue().splitlines()] == ["0.0", "60.0", "0.0"]
+
+
 def test_square_brackets_in_an_error_are_shown_as_they_are():
     failed = results.ArmResult(
         name="plain", status="failed", seconds=0, stop_s=0, adapter_lines=1, versions={}, tracking_uri="",
