@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
@@ -143,10 +145,14 @@ def test_a_patch_that_does_not_fit_is_told(play):
 
 
 @pytest.mark.parametrize("tool", [Part.PREFECT, Part.AIRFLOW, Part.KUBEFLOW])
-def test_each_tools_patch_fits_and_marks_what_the_server_shows(tool):
+def test_each_tools_patch_fits_and_marks_what_the_server_shows(tool, tmp_path):
+    pytest.importorskip("ruff", reason="`make check` brings it")
     patch = pull_request.PATCHES / f"{tool}.patch"
-    git(ROOT, "apply", "--check", str(patch))
     assert live.MARK in patch.read_text()
+    git(tmp_path, "clone", "--quiet", str(ROOT), "clone")
+    git(tmp_path / "clone", "apply", str(patch))
+    for look in (["check"], ["format", "--check"]):
+        subprocess.run([sys.executable, "-m", "ruff", *look, f"{tool}_impl"], cwd=tmp_path / "clone", check=True)
 
 
 def test_what_was_played_is_told_and_kept_tool_by_tool(play, tmp_path):
