@@ -56,7 +56,8 @@ def _step(call: Callable[P, T]) -> Callable[P, T]:
             told = config_error(error) if isinstance(error, ValidationError) else error
             message = str(told) if isinstance(told, BakeoffError) else f"{type(told).__name__}: {told}"
             tell(state="failed", seconds=time.perf_counter() - start, error=message, kind=type(told).__name__)
-            if run_id := _field(window, "run_id"):
+            # A record of another kind, given for the window, has no config: what is to be told is the wrong argument.
+            if (run_id := _field(window, "run_id")) and config:
                 from shared import tracking
 
                 known = RetrainConfig.model_validate(config)

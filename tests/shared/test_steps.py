@@ -203,6 +203,16 @@ def test_nonsense_is_told_by_field(make_config):
         steps.train({"config": make_config().json_dict()}, LogisticRegression())
 
 
+def test_a_record_given_for_another_is_told_by_what_it_lacks(make_config):
+    window = steps.ingest(make_config(), "plain", "run-1")
+    fields = {"model_uri": "", "model_digest": "", "auc": 0.7, "log_loss": 0.5, "base_rate": 0.2}
+    trained = Trained(candidate="logistic_regression", run_id=window.run_id, **fields)
+    with pytest.raises(ConfigError, match=r"window: Input should be .* instance of Window"):
+        steps.evaluate(trained, window)
+    with pytest.raises(ConfigError, match=r"window\.config: Field required"):
+        steps.evaluate(through_json(trained), through_json(window))
+
+
 def test_nobody_listening_is_no_error(make_config, tmp_path):
     events.tell(None, step="x")
     events.tell(tmp_path / "no" / "such" / "folder", step="x")
