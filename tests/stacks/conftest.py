@@ -25,6 +25,7 @@ LEDGER, SAVED = STATE / "stacks" / "faults.json", RESULTS / "faults.json"
 def pytest_addoption(parser):
     parser.addoption("--save-faults", action="store_true", help="write benchmarks/results/faults.json")
     parser.addoption("--save-capabilities", action="store_true", help="write benchmarks/results/capabilities.json")
+    parser.addoption("--save-broken", action="store_true", help="write benchmarks/results/ci-broken.json")
 
 
 def pytest_configure(config):

@@ -1,0 +1,148 @@
+"""The broken changes and what is told of them; tests/stacks/ci runs them for real."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from benchmarks.ci import broken, broken_show, pipelines, workflow
+from benchmarks.ci.broken import TOOLS, Fault
+from benchmarks.ci.pipelines import System
+from benchmarks.ci.records import StepRun
+from benchmarks.places import ADAPTER, ROOT, ArmName
+from benchmarks.results import lines_of_code
+from tests.benchmarks.test_results import ENVIRONMENT
+
+CHANGES = broken.changes()
+NAMES = [f"{each.tool} {each.fault}" for each in CHANGES]
+
+
+def real(tool):
+    [path] = pipelines.files(tool, System.GITHUB)
+    return workflow.load(path, ROOT)
+
+
+def git(*words, **more):
+    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, **more)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_tool_has_every_fault():
+    assert sorted((each.tool, each.fault) for each in CHANGES) == sorted((t, f) for t in TOOLS for f in Fault)
+    assert {*broken.FOLDER.glob("*/*.patch")} == {each.patch for each in CHANGES}
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=NAMES)
+def test_each_patch_fits_the_commit_and_is_of_one_tool_alone(change, tmp_path):
+    env = {**os.environ, "GIT_INDEX_FILE": str(tmp_path / "index")}  # the commit, whatever the working tree holds
+    git("read-tree", "HEAD", env=env)
+    git("apply", "--cached", str(change.patch), env=env)
+    changed = git("diff", "--cached", "--name-only", "HEAD", env=env).split()
+    assert changed
+    own = (f"{change.tool}_impl/", f"tests/{change.tool}_impl/")
+    assert [path for path in changed if not path.startswith(own)] == []
+
+    # Else the documents would be out of date, and lint would stop it for that.
+    git("checkout-index", "--all", f"--prefix={tmp_path}/", env=env)
+    adapter = ADAPTER[ArmName(change.tool)]
+    there = [tmp_path / path.relative_to(ROOT) for path in adapter]
+    git("read-tree", "HEAD", env=env)
+    git("checkout-index", "--all", f"--prefix={tmp_path}/head/", env=env)
+    before = [tmp_path / "head" / path.relative_to(ROOT) for path in adapter]
+    assert lines_of_code(there) == lines_of_code(before)
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=NAMES)
+def test_the_step_that_has_to_stop_it_is_run_with_what_it_builds_on(change):
+    whole = real(change.tool)
+    part = broken.only(whole, change)
+    job, *later = part.jobs
+    assert (job.id, job.steps[-1].name, job.needs) == (change.job, change.step, ())
+    assert {"actions/checkout", "actions/setup-python"} <= {step.action for step in job.steps}
+    scripts = [step.name for step in job.steps if not step.uses]
+    if change.job == "test":
+        assert scripts == [change.step]
+    else:
+        assert scripts[0].startswith("Build the image")
+    assert [each.id for each in later] == [each.id for each in whole.jobs][-len(later) :]
+    assert "staging" in {each.id for each in later}
+
+
+def ran(job, name, status="passed", **more):
+    return StepRun(job=job, name=name, status=status, **more)
+
+
+def test_a_row_tells_what_stopped_it_and_what_did_not():
+    change = next(each for each in CHANGES if each.fault is Fault.WRONG_TYPE and each.tool == "prefect")
+    whole = real(change.tool)
+    test, stack, staging, _ = (job.id for job in whole.jobs)
+    steps = (
+        ran(test, "actions/checkout", action="actions/checkout", seconds=1),
+        ran(test, "Lint, types", seconds=10),
+        ran(test, "Integrity, the flow loads", seconds=20),
+        ran(test, "Unit tests", "failed", seconds=30.26, commands=("make test-prefect",)),
+        ran(test, "Parity", "not run"),
+        ran(stack, "Smoke run", "not run"),
+        ran(staging, "Deploy", "not run"),
+    )
+    row = broken.became(change, whole, steps, "the cause")
+    assert row.passed == ("Lint, types", "Integrity, the flow loads")
+    assert (row.job, row.step, row.when) == ("test", "Unit tests", "at run time, in the tests")
+    assert (row.seconds, row.own_check, row.before_deploy) == (61.3, False, True)
+    late = (*steps[:3], ran(stack, "Smoke run", "failed", seconds=1), ran(staging, "Deploy", seconds=1))
+    row = broken.became(change, whole, late, "")
+    assert (row.when, row.seconds, row.before_deploy) == ("at run time, in the image", 1, False)
+    early = (*steps[:2], ran(test, "Integrity, the flow loads", "failed", seconds=1))
+    row = broken.became(change, whole, early, "")
+    assert (row.when, row.own_check) == ("before anything runs", True)
+
+
+def test_the_line_that_tells_the_cause_begins_with_it():
+    log = "collecting\nE   NameError: no x (a/b.py)  \nNameError: no x"
+    assert broken.telling(log, "NameError: no") == "NameError: no x (a/b.py)"
+    assert broken.telling(log, "KeyError") == ""
+
+
+def of(tool, *rows):
+    return broken.OfTool(tool=tool, environment=ENVIRONMENT, changes=rows)
+
+
+def test_the_rows_of_a_tool_that_was_run_again_replace_its_former_ones():
+    before = broken.CiBroken(tools=(of("airflow"), of("kubeflow")))
+    new = of("airflow", *saved_rows("airflow"))
+    assert broken.merged(before, new).tools == (new, before.tools[1])
+    assert broken.merged(None, new).tools == (new,)
+
+
+def saved_rows(tool):
+    return next(each.changes for each in broken.read().tools if each.tool == tool)
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=NAMES)
+def test_what_was_kept_says_that_the_expected_step_stopped_it(change):
+    [row] = [row for row in saved_rows(change.tool) if row.fault is change.fault]
+    assert (row.job, row.step) == (change.job, change.step)
+    assert (row.did, row.note) == (change.did, change.note), "keep it anew: tests/stacks/ci --save-broken"
+    assert change.cause in row.line
+    assert row.before_deploy
+    assert row.own_check == row.step.startswith(broken.OWN)
+
+
+def test_the_document_tells_what_the_rows_say(tmp_path):
+    rows = [row for of in broken.read().tools for row in of.changes]
+    shown = broken_show.markdown()
+    assert f"Of {len(rows)} broken changes {len(rows)} were stopped before deploy" in shown
+    lines = shown.splitlines()
+    for row in rows:
+        [line] = [line for line in lines if f"| {row.did} | {row.job}: {row.step} |" in line and row.when in line]
+        assert ("| refuses it |" in line) == row.own_check
+        [line] = [line for line in lines if line.startswith("- ") and f"`{row.line}`" in line and row.note in line]
+    late = rows[0].model_copy(update={"before_deploy": False})
+    path = tmp_path / "late.json"
+    path.write_text(broken.CiBroken(tools=(of("airflow", late),)).model_dump_json())
+    assert "Of 1 broken changes 0 were stopped" in broken_show.markdown(path)
+    assert "**after deploy**" in broken_show.markdown(path)
+    assert broken_show.markdown(tmp_path / "none") == "Not measured yet."

@@ -1,0 +1,103 @@
+"""A broken change on a pull request: the step of the tool's real workflow that stops it, run in a clean checkout.
+
+By default only that step is run, with what it builds on. With `--save-broken` all steps are, in their order, and what
+became of each change goes into benchmarks/results/ci-broken.json.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from benchmarks import results
+from benchmarks.ci import broken, pipelines, shell, workflow
+from benchmarks.ci.broken import TOOLS, Fault
+from benchmarks.ci.local import Asked, LocalCheckout
+from benchmarks.ci.pipelines import System
+from benchmarks.ci.runner import Runner
+
+CHANGES = {(each.tool, each.fault): each for each in broken.changes()}
+#: What a machine has before its first job, so that no row pays for it: `--save-broken` compares their seconds.
+SET_UP = "./bakeoff setup plain --dev\n./bakeoff setup {tool} --test\n"
+
+
+class Teller:
+    """Says what is being done where pytest shows it."""
+
+    def begin(self, arm, what):
+        print(f"{arm}: {what}", file=sys.stderr)
+
+    end = begin
+
+
+class Repository:
+    """A clean checkout for all changes of one tool: its environments are built once."""
+
+    def __init__(self, tool):
+        self.tool = tool
+        self.checkout = LocalCheckout(Asked(tool), lambda line: print(line, file=sys.stderr))
+        self.checkout.ref = broken.REF
+        [path] = pipelines.files(tool, System.GITHUB)
+        self.workflow = workflow.load(path, self.checkout.at_head(path))
+        workflow.check(self.workflow, self.checkout.values)
+        self.base = self.checkout.commit
+        self.checkout.restore(self.workflow.jobs[0])
+
+    def set_up(self):
+        """Build the environments."""
+        script, log = self.checkout.scratch / "set-up.sh", self.checkout.scratch / "set-up.log"
+        script.write_text(SET_UP.format(tool=self.tool))
+        env = self.checkout.env()
+        code = shell.run(["bash", "-e", script], log=log, env=env, folder=self.checkout.folder, limit_s=1800)
+        assert code == 0, self.checkout.brief(log)
+
+    def run(self, change, asked):
+        """Run a workflow on a change alone; gives its steps, and the log of the one that has failed."""
+        self.checkout.go_to(self.base)
+        self.checkout.change(change.patch)
+        steps = Runner(asked, self.checkout, Teller(), change.fault).run()
+        failed = broken.first_failed(steps)
+        assert failed, "no step has stopped it"
+        log = broken.log_of(self.checkout.scratch / "logs" / change.fault, asked, failed)
+        return steps, self.checkout.clean(log.read_text(errors="replace"))
+
+
+@pytest.fixture(scope="module")
+def saving(request):
+    return request.config.getoption("--save-broken")
+
+
+@pytest.fixture(scope="module")
+def repository(request, saving):
+    """Of one tool; what has become of its changes is kept at the end, where all have been stopped."""
+    found = Repository(request.param)
+    found.rows = []
+    try:
+        if saving:
+            found.set_up()
+        yield found
+    finally:
+        found.checkout.close()
+    if len(found.rows) == len(Fault):
+        about = results.environment().model_copy(update={"commit": found.base})
+        new = broken.OfTool(tool=found.tool, environment=about, changes=found.rows)
+        results.write(broken.merged(broken.read(), new), broken.FILE)
+
+
+@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("repository", TOOLS, indirect=True)
+def test_a_broken_change_is_stopped_before_it_is_deployed(repository, fault, saving):
+    change = CHANGES[repository.tool, fault]
+    asked = repository.workflow if saving else broken.only(repository.workflow, change)
+    steps, log = repository.run(change, asked)
+    failed = broken.first_failed(steps)
+    assert (failed.job, failed.name) == (change.job, change.step), failed.note
+    line = broken.telling(log, change.cause)
+    assert line, failed.note
+    staging = [each for each in steps if each.job == "staging"]
+    assert staging
+    assert {each.status for each in staging} == {"not run"}
+    assert not broken.reached(asked, steps)
+    if saving:
+        repository.rows.append(broken.became(change, asked, steps, line))
