@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+from rich.console import Console
 
 from benchmarks import results
 from benchmarks.ci import broken, pipelines, shell, workflow
@@ -16,19 +17,11 @@ from benchmarks.ci.broken import TOOLS, Fault
 from benchmarks.ci.local import Asked, LocalCheckout
 from benchmarks.ci.pipelines import System
 from benchmarks.ci.runner import Runner
+from benchmarks.display import Display
 
 CHANGES = {(each.tool, each.fault): each for each in broken.changes()}
 #: What a machine has before its first job, so that no row pays for it: `--save-broken` compares their seconds.
 SET_UP = "./bakeoff setup plain --dev\n./bakeoff setup {tool} --test\n"
-
-
-class Teller:
-    """Says what is being done where pytest shows it."""
-
-    def begin(self, arm, what):
-        print(f"{arm}: {what}", file=sys.stderr)
-
-    end = begin
 
 
 class Repository:
@@ -56,7 +49,8 @@ class Repository:
         """Run a workflow on a change alone; gives its steps, and the log of the one that has failed."""
         self.checkout.go_to(self.base)
         self.checkout.change(change.patch)
-        steps = Runner(asked, self.checkout, Teller(), change.fault).run()
+        with Display(Console(stderr=True), [job.id for job in asked.jobs]) as display:
+            steps = Runner(asked, self.checkout, display, change.fault).run()
         failed = broken.first_failed(steps)
         assert failed, "no step has stopped it"
         log = broken.log_of(self.checkout.scratch / "logs" / change.fault, asked, failed)
@@ -87,9 +81,12 @@ def repository(request, saving):
 
 @pytest.mark.parametrize("fault", Fault)
 @pytest.mark.parametrize("repository", TOOLS, indirect=True)
-def test_a_broken_change_is_stopped_before_it_is_deployed(repository, fault, saving):
+def test_a_broken_change_is_stopped_before_it_is_deployed(repository, fault, saving, monkeypatch):
     change = CHANGES[repository.tool, fault]
-    asked = repository.workflow if saving else broken.only(repository.workflow, change)
+    asked = repository.workflow
+    if not saving:
+        asked = broken.only(asked, change)
+        monkeypatch.setenv("PYTEST_ADDOPTS", "--exitfirst")  # of the step's tests, one that fails is enough
     steps, log = repository.run(change, asked)
     failed = broken.first_failed(steps)
     assert (failed.job, failed.name) == (change.job, change.step), failed.note
