@@ -136,6 +136,13 @@ def only(workflow: Workflow, change: Change) -> Workflow:
     return replace(workflow, jobs=(replace(job, needs=(), steps=kept), *workflow.jobs[at + 1 :]))
 
 
+def own(workflow: Workflow) -> Workflow:
+    """The tool's own check alone: for a change that a step before it has stopped."""
+    first = workflow.jobs[0]
+    kept = tuple(step for step in first.steps if step.uses or step.name.startswith(OWN))
+    return replace(workflow, jobs=(replace(first, steps=kept),))
+
+
 def first_failed(steps: Iterable[StepRun]) -> StepRun | None:
     """The step that stopped it."""
     return next((each for each in steps if each.status == "failed"), None)
@@ -159,19 +166,22 @@ def telling(log: str, cause: str) -> str:
     return line[line.find(cause) :].strip()[:_LINE_CHARACTERS]
 
 
-def became(change: Change, workflow: Workflow, steps: tuple[StepRun, ...], line: str) -> Stopped:
+def became(
+    change: Change, workflow: Workflow, steps: tuple[StepRun, ...], own_check: tuple[StepRun, ...], line: str
+) -> Stopped:
     """The row of a change whose whole workflow was run, and that was stopped.
 
     Args:
         change: which.
         workflow: that was run.
         steps: of that run; one of them has failed.
+        own_check: those of the tool's own check, where it was run alone.
         line: that tells the cause.
     """
     failed = next(each for each in steps if each.status == "failed")
     before = steps[: steps.index(failed)]
     took = [each.seconds or 0 for each in (*before, failed) if each.job == failed.job]
-    [own] = [each for each in steps if each.name.startswith(OWN)]
+    [checked] = [each for each in (*steps, *own_check) if each.name.startswith(OWN) and each.status != "not run"]
     return Stopped(
         tool=change.tool,
         fault=change.fault,
@@ -184,7 +194,7 @@ def became(change: Change, workflow: Workflow, steps: tuple[StepRun, ...], line:
         when=_when(workflow, failed),
         seconds=round(sum(took), 1),
         line=line,
-        own_check=own.status == "failed",
+        own_check=checked.status == "failed",
         before_deploy=not reached(workflow, steps),
     )
 

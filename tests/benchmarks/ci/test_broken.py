@@ -71,6 +71,13 @@ def test_the_step_that_has_to_stop_it_is_run_with_what_it_builds_on(change):
     assert "staging" in {each.id for each in later}
 
 
+@pytest.mark.parametrize("tool", TOOLS)
+def test_the_tools_own_check_can_be_run_alone(tool):
+    [job] = broken.own(real(tool)).jobs
+    [name] = [step.name for step in job.steps if not step.uses]
+    assert name.startswith("Integrity, ")
+
+
 def ran(job, name, status="passed", **more):
     return StepRun(job=job, name=name, status=status, **more)
 
@@ -88,16 +95,19 @@ def test_a_row_tells_what_stopped_it_and_what_did_not():
         ran(stack, "Smoke run", "not run"),
         ran(staging, "Deploy", "not run"),
     )
-    row = broken.became(change, whole, steps, "the cause")
+    row = broken.became(change, whole, steps, (), "the cause")
     assert row.passed == ("Lint, types", "Integrity, the flow loads")
     assert (row.job, row.step, row.when) == ("test", "Unit tests", "at run time, in the tests")
     assert (row.seconds, row.own_check, row.before_deploy) == (61.3, False, True)
     late = (*steps[:3], ran(stack, "Smoke run", "failed", seconds=1), ran(staging, "Deploy", seconds=1))
-    row = broken.became(change, whole, late, "")
+    row = broken.became(change, whole, late, (), "")
     assert (row.when, row.seconds, row.before_deploy) == ("at run time, in the image", 1, False)
     early = (*steps[:2], ran(test, "Integrity, the flow loads", "failed", seconds=1))
-    row = broken.became(change, whole, early, "")
+    row = broken.became(change, whole, early, (), "")
     assert (row.when, row.own_check) == ("before anything runs", True)
+    shadowed = (ran(test, "Lint, types", "failed", seconds=1), ran(test, "Integrity, the flow loads", "not run"))
+    row = broken.became(change, whole, shadowed, (ran(test, "Integrity, the flow loads", seconds=1),), "")
+    assert (row.when, row.own_check, row.passed) == ("before anything runs", False, ())
 
 
 def test_the_line_that_tells_the_cause_begins_with_it():

@@ -45,16 +45,20 @@ class Repository:
         code = shell.run(["bash", "-e", script], log=log, env=env, folder=self.checkout.folder, limit_s=1800)
         assert code == 0, self.checkout.brief(log)
 
-    def run(self, change, asked):
-        """Run a workflow on a change alone; gives its steps, and the log of the one that has failed."""
+    def apply(self, change):
+        """Check out a change, and no other."""
         self.checkout.go_to(self.base)
         self.checkout.change(change.patch)
+
+    def run(self, asked, name):
+        """Run a workflow on what is checked out; gives its steps."""
         with Display(Console(stderr=True), [job.id for job in asked.jobs]) as display:
-            steps = Runner(asked, self.checkout, display, change.fault).run()
-        failed = broken.first_failed(steps)
-        assert failed, "no step has stopped it"
-        log = broken.log_of(self.checkout.scratch / "logs" / change.fault, asked, failed)
-        return steps, self.checkout.clean(log.read_text(errors="replace"))
+            return Runner(asked, self.checkout, display, name).run()
+
+    def log(self, asked, name, failed):
+        """What a step of a run has printed."""
+        log = broken.log_of(self.checkout.scratch / "logs" / name, asked, failed)
+        return self.checkout.clean(log.read_text(errors="replace"))
 
 
 @pytest.fixture(scope="module")
@@ -87,14 +91,18 @@ def test_a_broken_change_is_stopped_before_it_is_deployed(repository, fault, sav
     if not saving:
         asked = broken.only(asked, change)
         monkeypatch.setenv("PYTEST_ADDOPTS", "--exitfirst")  # of the step's tests, one that fails is enough
-    steps, log = repository.run(change, asked)
+    repository.apply(change)
+    steps = repository.run(asked, fault)
     failed = broken.first_failed(steps)
+    assert failed, "no step has stopped it"
     assert (failed.job, failed.name) == (change.job, change.step), failed.note
-    line = broken.telling(log, change.cause)
+    line = broken.telling(repository.log(asked, fault, failed), change.cause)
     assert line, failed.note
     staging = [each for each in steps if each.job == "staging"]
     assert staging
     assert {each.status for each in staging} == {"not run"}
     assert not broken.reached(asked, steps)
     if saving:
-        repository.rows.append(broken.became(change, asked, steps, line))
+        shadowed = failed.name.startswith("Lint")
+        own_check = repository.run(broken.own(asked), f"{fault}-own") if shadowed else ()
+        repository.rows.append(broken.became(change, asked, steps, own_check, line))
