@@ -101,8 +101,9 @@ class ProcessArm(Arm):
                 break
             time.sleep(POLL_S)
         if self._process.returncode:
+            cause = processes.raised(self.log) or processes.tail(self.log, 1)
             raise ArmFailed(
-                f"{self.name} ended with exit code {self._process.returncode}",
+                f"{self.name} ended with exit code {self._process.returncode}: {cause}",
                 where=str(self.log),
                 fix="read the end of that log",
             )

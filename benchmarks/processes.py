@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,6 +13,9 @@ from pathlib import Path
 import psutil
 
 from shared.errors import StorageError
+
+#: What Python prints of an exception; the message of one that has none of its own says nothing here.
+_RAISED = re.compile(r"\b[A-Z]\w*(?:Error|Exception): \S.*")
 
 
 def start(
@@ -93,3 +97,10 @@ def listener(port: int) -> str:
 def tail(log: Path, lines: int = 15) -> str:
     """The last lines of a log, to go with an error."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
+
+
+def raised(log: Path, most: int = 2) -> str:
+    """The last exceptions that a log tells of, each once: the cause, and what it led to; '' where there is none."""
+    text = log.read_text(errors="replace") if log.exists() else ""
+    last = {found.strip(): None for found in reversed(_RAISED.findall(text))}
+    return "; ".join(reversed(list(last)[:most]))

@@ -61,3 +61,21 @@ def test_a_port_in_use_is_told_with_its_owner():
             processes.free_port(port)
     assert processes.free_port(port) == port
     assert processes.free_port() > 0
+
+
+def test_the_last_exceptions_of_a_log_are_found_each_once(tmp_path):
+    """As `kfp.local` tells of a step in a container that was tried again."""
+    log = tmp_path / "log"
+    tried = """12:00:01 - INFO - Task 'train' is running
+        [executor] Traceback (most recent call last):
+        [executor] ModuleNotFoundError: No module named 'matplotlib'
+    """
+    log.write_text(
+        "ValueError: of an earlier run\n" + tried * 3 + "RuntimeError: Pipeline finished with status FAILURE\nbye\n"
+    )
+    expected = "ModuleNotFoundError: No module named 'matplotlib'; RuntimeError: Pipeline finished with status FAILURE"
+    assert processes.raised(log) == expected
+    assert processes.raised(log, 1) == "RuntimeError: Pipeline finished with status FAILURE"
+    log.write_text("all is well, no Error: here\n")
+    assert processes.raised(log) == ""
+    assert processes.raised(tmp_path / "none") == ""
