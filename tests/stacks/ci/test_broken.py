@@ -22,6 +22,8 @@ from benchmarks.display import Display
 CHANGES = {(each.tool, each.fault): each for each in broken.changes()}
 #: What a machine has before its first job, so that no row pays for it: `--save-broken` compares their seconds.
 SET_UP = "./bakeoff setup plain --dev\n./bakeoff setup {tool} --test\n"
+#: What a developer commits with a change, for the documents name lines of code by their numbers.
+DOCUMENTS = "make docs\ngit diff > {patch}\n"
 
 
 class Repository:
@@ -37,10 +39,10 @@ class Repository:
         self.base = self.checkout.commit
         self.checkout.restore(self.workflow.jobs[0])
 
-    def set_up(self):
-        """Build the environments."""
-        script, log = self.checkout.scratch / "set-up.sh", self.checkout.scratch / "set-up.log"
-        script.write_text(SET_UP.format(tool=self.tool))
+    def script(self, text):
+        """Run a script in the checkout."""
+        script, log = self.checkout.scratch / "script.sh", self.checkout.scratch / "script.log"
+        script.write_text(text)
         env = self.checkout.env()
         code = shell.run(["bash", "-e", script], log=log, env=env, folder=self.checkout.folder, limit_s=1800)
         assert code == 0, self.checkout.brief(log)
@@ -49,6 +51,13 @@ class Repository:
         """Check out a change, and no other."""
         self.checkout.go_to(self.base)
         self.checkout.change(change.patch)
+
+    def commit_documents(self):
+        """Bring the documents up to date with what is checked out."""
+        patch = self.checkout.scratch / "documents.patch"
+        self.script(DOCUMENTS.format(patch=patch))
+        if patch.stat().st_size:
+            self.checkout.change(patch)
 
     def run(self, asked, name):
         """Run a workflow on what is checked out; gives its steps."""
@@ -73,7 +82,7 @@ def repository(request, saving):
     found.rows = []
     try:
         if saving:
-            found.set_up()
+            found.script(SET_UP.format(tool=found.tool))
         yield found
     finally:
         found.checkout.close()
@@ -87,11 +96,13 @@ def repository(request, saving):
 @pytest.mark.parametrize("repository", TOOLS, indirect=True)
 def test_a_broken_change_is_stopped_before_it_is_deployed(repository, fault, saving, monkeypatch):
     change = CHANGES[repository.tool, fault]
+    repository.apply(change)
     asked = repository.workflow
-    if not saving:
+    if saving:
+        repository.commit_documents()
+    else:
         asked = broken.only(asked, change)
         monkeypatch.setenv("PYTEST_ADDOPTS", "--exitfirst")  # of the step's tests, one that fails is enough
-    repository.apply(change)
     steps = repository.run(asked, fault)
     failed = broken.first_failed(steps)
     assert failed, "no step has stopped it"
