@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from benchmarks import core_cost, dataset, results, scale, stack_cli
+from benchmarks.changes import cli as changes_cli
 from benchmarks.ci import cli as ci_cli
 from benchmarks.kubeflow import docker_cli
 from benchmarks.places import RESULTS, ROOT
@@ -72,3 +73,4 @@ app.command("scale-out")(scaleout_cli.scale_out)
 app.command("stacks")(stack_cli.bench_stacks)
 app.command("kubeflow")(docker_cli.bench_kubeflow)
 app.command("ci")(ci_cli.bench_ci)
+app.command("changes")(changes_cli.bench_changes)

@@ -1,0 +1,117 @@
+"""A scratch checkout of HEAD that is fed to a tool in one way, with a stack of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.changes import scenarios, standing
+from benchmarks.changes.kubeflow import Containers, KubeflowServer
+from benchmarks.changes.records import Touched
+from benchmarks.changes.scenarios import FEEDS, PATCHES, Way
+from benchmarks.changes.servers import FLOWS, AirflowServer, PrefectServer, Server
+from benchmarks.changes.standing import Standing
+from benchmarks.ci.local import Asked, LocalCheckout, of_stack
+from benchmarks.ci.pipelines import Part
+from benchmarks.ci.workflow import Job
+from benchmarks.places import ROOT, STATE
+from benchmarks.stacks import env_file
+from benchmarks.stacks.stack import STACKS, Tool
+
+
+class Scratch(LocalCheckout):
+    """One way of one tool.
+
+    Args:
+        asked: the tool and, for Kubeflow, its server.
+        way: how it is fed.
+        tell: is called with what is being done at the end.
+        source: the repository.
+        below: receives the scratch folder.
+    """
+
+    def __init__(
+        self,
+        asked: Asked,
+        way: Way,
+        tell: Callable[[str], None],
+        source: Path = ROOT,
+        below: Path = STATE / "changes",
+    ) -> None:
+        super().__init__(asked, tell, source, below)
+        self.tool, self.way, self.feed = asked.tool, way, FEEDS[asked.tool, way]
+        #: The repository's commit, whatever is done on top of it.
+        self.head = self.commit
+        self.has_server = asked.tool is not Part.KUBEFLOW or bool(asked.host)
+        self._environment = f"{asked.tool}-staging" if self.feed.staging and asked.tool is not Part.KUBEFLOW else ""
+
+    def prepare(self) -> Touched:
+        """Clone, and apply what the repository needs to be fed in this way.
+
+        Returns:
+            What that has touched.
+
+        Raises:
+            StorageError: git refuses.
+        """
+        self.restore(Job("changes", (), environment=self._environment))
+        if self.feed.base:
+            self.change(PATCHES / self.tool / f"{self.feed.base}.patch")
+            address = f"ext::docker exec --interactive {self.project}-prefect-worker-1 %S {FLOWS}"
+            self._git(self.folder, "config", "remote.origin.pushurl", address)
+            self._git(self.folder, "config", "protocol.ext.allow", "always")
+        return self.touched(self.head)
+
+    def touched(self, before: str) -> Touched:
+        """What has changed since a commit."""
+        told = self._git(self.folder, "diff", "--numstat", before, self.commit).splitlines()
+        counted = [line.split("\t") for line in told]
+        added, removed = (sum(int(each[column]) for each in counted) for column in (0, 1))
+        return Touched(files=tuple(each[2] for each in counted), added=added, removed=removed)
+
+    @property
+    def project(self) -> str:
+        """The compose project of the stack; '' for Kubeflow, which has none here."""
+        return "" if self.tool is Part.KUBEFLOW else STACKS[Tool(self.tool)].project(self._env_file().prefix)
+
+    def _env_file(self) -> env_file.EnvFile:
+        return self._stacks[self._environment]
+
+    def standing(self) -> Standing:
+        """What stands of the stack now.
+
+        Raises:
+            StackError: the engine does not answer.
+        """
+        return standing.look(self._prefix, self.project)
+
+    def beside(self) -> int:
+        """How many containers run that are not this one's.
+
+        Raises:
+            StackError: the engine does not answer.
+        """
+        return standing.others(self._prefix)
+
+    def server(self) -> Server:
+        """The tool's API, or what stands in where there is no server."""
+        if self.tool is Part.KUBEFLOW:
+            return KubeflowServer(self._asked.host) if self._asked.host else Containers(self.folder)
+        stack, env = STACKS[Tool(self.tool)], self._env_file()
+        make = AirflowServer if self.tool is Part.AIRFLOW else PrefectServer
+        return make(stack.url(env), stack.login(env), self.project)
+
+    def variables(self, name: str) -> dict[str, str]:
+        """The environment of what is typed: this shell's, and what the tool's workflow has from its settings.
+
+        Args:
+            name: of the small run's model.
+        """
+        kept = {key: value for key, value in self.env().items() if key != "CI" and not key.startswith("GITHUB_")}
+        own = {"SMOKE": scenarios.smoke(self.tool, name), "BAKEOFF_REVISION": self.commit}
+        if self.tool is Part.KUBEFLOW:
+            return {**kept, **own, **self._common.vars, **self._common.secrets}
+        given = of_stack(Tool(self.tool), self._env_file(), self._common)
+        branch = self._environment if self.tool is Part.AIRFLOW else "main"
+        own |= {"BRANCH": branch, "SCHEDULER": f"{self.project}-airflow-scheduler-1"}
+        return {**kept, **own, **given.vars, **given.secrets}
