@@ -9,18 +9,19 @@ from benchmarks.changes.servers import Missing, Server
 
 #: What a run has logged comes a moment after its end.
 PATIENCE_S = 15.0
+#: What would still come must not be taken for gone.
+_SETTLE_S = 5.0
 _POLL_S = 1.0
 _SHOWN = 160
 
 
-def find(server: Server, run: str, wanted: Evidence, patience_s: float = PATIENCE_S) -> str:
+def find(server: Server, run: str, wanted: Evidence) -> str:
     """What shows the change, as the tool tells it.
 
     Args:
         server: of the tool.
         run: which has ended in success; none for a schedule.
         wanted: what to look for.
-        patience_s: how long.
 
     Raises:
         Missing: it is not there or, for one that must be gone, still there.
@@ -28,9 +29,9 @@ def find(server: Server, run: str, wanted: Evidence, patience_s: float = PATIENC
     if wanted.cron:
         return of_schedule(server, wanted.cron)
     if wanted.gone:
-        time.sleep(min(patience_s, 5))  # what would still come must not be taken for gone
+        time.sleep(min(PATIENCE_S, _SETTLE_S))
         return _gone(server.log(run), wanted.line, run)
-    deadline = time.monotonic() + patience_s
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         found = _step(server, run, wanted.step) if wanted.step else _line(server.log(run), wanted.line)
         if found or time.monotonic() > deadline:

@@ -74,6 +74,11 @@ class Scratch(LocalCheckout):
         """The compose project of the stack; '' for Kubeflow, which has none here."""
         return "" if self.tool is Part.KUBEFLOW else STACKS[Tool(self.tool)].project(self._env_file().prefix)
 
+    @property
+    def server_port(self) -> int:
+        """Where the tool's API of the stack listens."""
+        return self._env_file().port(STACKS[Tool(self.tool)].port)
+
     def _env_file(self) -> env_file.EnvFile:
         return self._stacks[self._environment]
 

@@ -24,7 +24,6 @@ WORDS = {
 }
 #: Where nothing has been kept to go by: minutes on two cores, a guess.
 GUESS_MIN = 15.0
-VERIFIES = "`./bakeoff bench changes --tool kubeflow --host URL --registry HOST/NAME`"
 
 
 def estimate(tool: Part, chosen: list[tuple[Way, list[Scenario]]], kept: Changes | None) -> str:
