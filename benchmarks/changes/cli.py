@@ -42,6 +42,8 @@ def bench_changes(
     asked = Asked(Part(tool), host=host, registry=registry)
     chosen = scenarios.chosen(asked.tool, way, scenario or ())
     measure.check(asked.tool)
+    if results.environment().commit.endswith("-dirty"):
+        err.print("what is not committed is not measured: it is HEAD that is checked out", highlight=False)
     err.print(show.estimate(asked.tool, chosen, records.read()), highlight=False, soft_wrap=True)
     done = []
     with contextlib.closing(measure.measure(asked, chosen, err, keep=keep)) as going:

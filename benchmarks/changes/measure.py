@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 
@@ -10,23 +9,20 @@ from rich.console import Console
 from rich.markup import escape
 
 from benchmarks import results
-from benchmarks.changes import evidence, scenarios
-from benchmarks.changes.records import NO_SERVER, Change, Command, Measured, Touched
-from benchmarks.changes.scenarios import HERE, OF_A_SERVER, TRIGGER, Plan, Scenario, Way
-from benchmarks.changes.scratch import Scratch
-from benchmarks.changes.servers import Expected, Missing
+from benchmarks.changes import trial
+from benchmarks.changes.records import Command, Measured
+from benchmarks.changes.scenarios import Scenario, Way
+from benchmarks.changes.scratch import LOOK, Scratch
+from benchmarks.changes.servers import Expected
+from benchmarks.changes.trial import Trial
 from benchmarks.changes.watch import Watch
-from benchmarks.ci import shell
 from benchmarks.ci.local import Asked
 from benchmarks.ci.pipelines import Part
-from benchmarks.ci.workflow import SHELLS
 from benchmarks.display import Display
 from benchmarks.stacks import doctor, engine
 from benchmarks.stacks.stack import Tool
 from shared.errors import BakeoffError
 
-#: For one command; for the server to take what it was given; for a run that nobody waits for.
-COMMAND_S, DEPLOY_S, RUN_S = 1800.0, 300.0, 900.0
 START = "start"
 
 
@@ -81,7 +77,7 @@ def in_scratch(make: Callable[[], Scratch], wanted: list[Scenario], console: Con
         with Display(console, [START, *wanted]) as display:
             start = _start(scratch, display)
             home = scratch.commit
-            changes = [_change(scratch, home, scenario, display) for scenario in wanted]
+            changes = [Trial(scratch, home, scenario, display).run() for scenario in wanted]
         return Measured(
             tool=scratch.tool,
             way=scratch.way,
@@ -104,129 +100,20 @@ def _start(scratch: Scratch, display: Display) -> tuple[Command, ...]:
         NotStarted: a command has failed, or the server does not take it.
     """
     done: list[Command] = []
-    expected = Expected(scratch.commit)
-    plan = scratch.feed.plans[Scenario.LINE]
-    with Watch(scratch.server, plan.signs if scratch.has_server else (), expected, frozenset()) as watch:
-        for line in scratch.feed.start:
-            done.append(_type(scratch, START, len(done), line, display))
-            _went_well(done[-1])
-        if scratch.has_server and not watch.wait(lambda: watch.deployed_s is not None, DEPLOY_S):
-            raise NotStarted("the server does not take what is in HEAD", where=scratch.tool, fix=watch.silent or _LOOK)
-    if scratch.feed.warm_up != HERE or not scratch.has_server:
-        done.append(_type(scratch, START, len(done), scratch.feed.warm_up, display))
-        _went_well(done[-1])
+
+    def type_all(*lines: str) -> None:
+        for line in scratch.lines(lines):
+            display.begin(START, escape(line))
+            done.append(scratch.type(line, START, len(done)))
+            if done[-1].status == "failed":
+                what = f"`{line}` has failed: {done[-1].note}"
+                raise NotStarted(what, where="the start of the stack", fix=LOOK)
+
+    signs = scratch.feed.plans[Scenario.LINE].signs if scratch.has_server else ()
+    with Watch(scratch.server, signs, Expected(scratch.commit), frozenset()) as watch:
+        type_all(*scratch.feed.start)
+        if signs and not watch.wait(lambda: watch.deployed_s is not None, trial.DEPLOY_S):
+            raise NotStarted("the server does not take what is in HEAD", where=scratch.tool, fix=watch.silent or LOOK)
+    type_all(scratch.feed.warm_up)
     display.end(START, f"[green]up[/green] with {scratch.commit[:12]}")
     return tuple(done)
-
-
-_LOOK = "run it again with --keep, and read the logs in the folder that is kept"
-
-
-def _went_well(command: Command) -> None:
-    if command.status == "failed":
-        raise NotStarted(f"`{command.line}` has failed: {command.note}", where="the start of the stack", fix=_LOOK)
-
-
-def _change(scratch: Scratch, home: str, scenario: Scenario, display: Display) -> Change:
-    """One scenario, on top of what the stack was started with; whatever goes wrong is in what is returned."""
-    display.begin(scenario, "applying")
-    before = scratch.commit
-    done: list[Command] = []
-    found: dict[str, object] = {}
-    touched = Touched()
-    try:
-        patch = scenarios.patch_of(scratch.tool, scenario)
-        scratch.go_to(home)
-        if patch:
-            before = home
-            scratch.change(patch)
-        touched = scratch.touched(before)
-        _deploy(scratch, scenario, display, done, found)
-        status, cause = "passed", ""
-    except _NotRun as reason:
-        status, cause = "not run", str(reason)
-    except (BakeoffError, _Failed) as error:
-        status, cause = "failed", scratch.clean(str(error))
-    colour = {"passed": "green", "failed": "red"}.get(status, "dim")
-    display.end(scenario, f"[{colour}]{status}[/{colour}] {escape(cause or str(found['evidence']))}")
-    return Change.model_validate(
-        {"scenario": scenario, "status": status, "cause": cause, "commands": done, "touched": touched, **found}
-    )
-
-
-def _deploy(
-    scratch: Scratch, scenario: Scenario, display: Display, done: list[Command], found: dict[str, object]
-) -> None:
-    """Type the commands, watch, look for the evidence; what is seen goes into `found` as it comes."""
-    plan: Plan = scratch.feed.plans[scenario]
-    wanted = scenarios.evidence(scratch.tool, scenario)
-    server = scratch.server()
-    try:
-        runs = frozenset(server.runs())
-        stood = scratch.standing()
-        signs = plan.signs if scratch.has_server else ()
-        try:
-            with Watch(scratch.server, signs, Expected(scratch.commit, wanted.cron), runs) as watch:
-                try:
-                    for line in plan.commands:
-                        if line == HERE and scratch.has_server:
-                            continue
-                        if line == TRIGGER:  # of the new version, and not of what is still there
-                            _wait_until_deployed(watch)
-                        done.append(_type(scratch, scenario, len(done), line, display))
-                        if done[-1].status == "failed":
-                            raise _Failed(f"`{line}` has failed: {done[-1].note}")
-                    display.begin(scenario, "waiting for the server")
-                    _wait(watch, signs, not wanted.cron and any(each.status == "passed" for each in done))
-                finally:
-                    found["deployed_s"] = watch.deployed_s
-        finally:
-            stands = scratch.standing()
-            found |= {"image_built": stood.built_until(stands), "restarted": stood.restarted_until(stands)}
-        if all(each.status == "not run" for each in done):
-            raise _NotRun(NO_SERVER)
-        if not wanted.cron:
-            if watch.run.state != "finished":
-                raise _Failed(f"the run {watch.run_id} has ended as {watch.run.message or watch.run.state}")
-            found |= {"ran_s": watch.ended_s, "ran_on": server.place}
-        found["evidence"] = scratch.clean(evidence.find(server, watch.run_id, wanted))
-    finally:
-        server.close()
-
-
-def _wait(watch: Watch, signs: tuple[object, ...], runs: bool) -> None:
-    """Wait until the server has the new version and, where there is a run, that has ended."""
-    if runs and not watch.wait(lambda: watch.ended_s is not None, RUN_S):
-        told = f"the run {watch.run_id} is {watch.run.state}" if watch.run_id else "there is no run"
-        raise _Failed(f"{told} after {RUN_S:.0f} s {watch.silent}".strip())
-    if signs:
-        _wait_until_deployed(watch)
-
-
-def _wait_until_deployed(watch: Watch) -> None:
-    if not watch.wait(lambda: watch.deployed_s is not None, DEPLOY_S):
-        raise Missing("the server does not have the new version", where="its API", fix=watch.silent or _LOOK)
-
-
-class _Failed(Exception):
-    """A change could not be measured to its end."""
-
-
-class _NotRun(Exception):
-    """Nothing of a change can be run here, for the reason given."""
-
-
-def _type(scratch: Scratch, name: str, number: int, line: str, display: Display) -> Command:
-    """Run one command as a developer's shell would."""
-    if not scratch.has_server and any(each in line for each in OF_A_SERVER):
-        return Command(line=line, status="not run", note=NO_SERVER)
-    display.begin(name, escape(line))
-    log = scratch.scratch / "logs" / name / f"{number}.log"
-    begin = time.monotonic()
-    words: list[str | Path] = [*SHELLS["bash"], "-c", line]
-    code = shell.run(words, log=log, env=scratch.variables(name), folder=scratch.folder, limit_s=COMMAND_S)
-    seconds = round(time.monotonic() - begin, 2)
-    if code == 0:
-        return Command(line=line, status="passed", seconds=seconds)
-    what = f"exit code {code}" if code is not None else f"{COMMAND_S:.0f} s were up"
-    return Command(line=line, status="failed", seconds=seconds, note=f"{what}; the end of it:\n{scratch.brief(log)}")

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from benchmarks.changes import scenarios, standing
 from benchmarks.changes.kubeflow import Containers, KubeflowServer
-from benchmarks.changes.records import Touched
-from benchmarks.changes.scenarios import FEEDS, PATCHES, Way
+from benchmarks.changes.records import NO_SERVER, Command, Touched
+from benchmarks.changes.scenarios import FEEDS, HERE, OF_A_SERVER, PATCHES, Way
 from benchmarks.changes.servers import FLOWS, AirflowServer, PrefectServer, Server
 from benchmarks.changes.standing import Standing
+from benchmarks.ci import shell
 from benchmarks.ci.local import Asked, LocalCheckout, of_stack
 from benchmarks.ci.pipelines import Part
-from benchmarks.ci.workflow import Job
+from benchmarks.ci.workflow import SHELLS, Job
 from benchmarks.places import ROOT, STATE
 from benchmarks.stacks import env_file
 from benchmarks.stacks.stack import STACKS, Tool
+
+#: For one command.
+COMMAND_S = 1800.0
+#: What to do about a failure that the API does not explain.
+LOOK = "run it again with --keep, and read the logs in the folder that is kept"
 
 
 class Scratch(LocalCheckout):
@@ -105,6 +112,30 @@ class Scratch(LocalCheckout):
         stack, env = STACKS[Tool(self.tool)], self._env_file()
         make = AirflowServer if self.tool is Part.AIRFLOW else PrefectServer
         return make(stack.url(env), stack.login(env), self.project)
+
+    def lines(self, commands: Iterable[str]) -> list[str]:
+        """What is typed of some commands: in containers of this machine only where there is no server."""
+        return [line for line in commands if line != HERE or not self.has_server]
+
+    def type(self, line: str, name: str, number: int) -> Command:
+        """Run one command as a developer's shell would.
+
+        Args:
+            line: as it is typed.
+            name: of the scenario.
+            number: of the command in it, for its log.
+        """
+        if not self.has_server and any(each in line for each in OF_A_SERVER):
+            return Command(line=line, status="not run", note=NO_SERVER)
+        log = self.scratch / "logs" / name / f"{number}.log"
+        words: list[str | Path] = [*SHELLS["bash"], "-c", line]
+        begin = time.monotonic()
+        code = shell.run(words, log=log, env=self.variables(name), folder=self.folder, limit_s=COMMAND_S)
+        seconds = round(time.monotonic() - begin, 2)
+        if code == 0:
+            return Command(line=line, status="passed", seconds=seconds)
+        what = f"exit code {code}" if code is not None else f"{COMMAND_S:.0f} s were up"
+        return Command(line=line, status="failed", seconds=seconds, note=f"{what}; the end of it:\n{self.brief(log)}")
 
     def variables(self, name: str) -> dict[str, str]:
         """The environment of what is typed: this shell's, and what the tool's workflow has from its settings.

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmarks.changes import measure, watch
+from benchmarks.changes import measure, trial, watch
 from benchmarks.changes.records import NO_SERVER
 from benchmarks.changes.scenarios import Scenario, Way
 from benchmarks.changes.scratch import Scratch
@@ -51,8 +51,8 @@ def here(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("HERE", str(tmp_path))
     monkeypatch.setattr(watch, "POLL_S", 0.05)
-    monkeypatch.setattr(measure, "RUN_S", 5.0)
-    monkeypatch.setattr(measure, "DEPLOY_S", 5.0)
+    monkeypatch.setattr(trial, "RUN_S", 5.0)
+    monkeypatch.setattr(trial, "DEPLOY_S", 5.0)
     monkeypatch.setattr("benchmarks.changes.evidence.PATIENCE_S", 0.1)
     return tmp_path
 
