@@ -19,14 +19,14 @@ MONTH = "2013-03"
 
 
 class Scenario(StrEnum):
-    """What is changed, in the order in which it is measured."""
+    """What is changed, in the order in which it is measured: after a dependency, environments would be built again."""
 
     LINE = "line"
     ROLLBACK = "rollback"
     CORE_LINE = "core-line"
-    DEPENDENCY = "dependency"
     STEP = "step"
     SCHEDULE = "schedule"
+    DEPENDENCY = "dependency"
 
 
 class Way(StrEnum):

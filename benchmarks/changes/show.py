@@ -10,7 +10,7 @@ from rich.table import Table
 
 from benchmarks import docs
 from benchmarks.changes.records import FILE, Change, Changes, Command, Measured, read
-from benchmarks.changes.scenarios import FEEDS, Scenario, Way
+from benchmarks.changes.scenarios import FEEDS, HERE, Scenario, Way
 from benchmarks.ci.pipelines import Part
 
 TITLES = {Part.PREFECT: "Prefect", Part.AIRFLOW: "Airflow", Part.KUBEFLOW: "Kubeflow Pipelines"}
@@ -109,12 +109,13 @@ def _of(result: Changes, scenario: Scenario) -> Iterator[tuple[Measured, Change]
 
 
 def _figures(change: Change) -> tuple[str, ...]:
-    typed = sum(each.status != "not run" for each in change.commands)
-    left = f" of {len(change.commands)}" if typed < len(change.commands) else ""
+    typed = [each for each in change.commands if each.line != HERE]  # which only stands in
+    left = sum(each.status == "not run" for each in typed)
+    count = f"{len(typed)} ({left} not run)" if left else str(len(typed))
     ran = _number(change.ran_s) + (" (no server)" if change.ran_on == "containers" else "")
     lines = f"+{change.touched.added} -{change.touched.removed}"
     image = "yes" if change.image_built else "no"
-    return f"{typed}{left}", _number(change.deployed_s), ran, image, str(len(change.touched.files)), lines
+    return count, _number(change.deployed_s), ran, image, str(len(change.touched.files)), lines
 
 
 def _number(seconds: float | None) -> str:

@@ -80,7 +80,7 @@ def test_tables_of_the_document(kept, tmp_path):
     assert rows[2] == "| a line of a step | prefect | git | 1 | 6.5 | 40.2 | no | 1 | +1 -0 | `this line is new` |"
     assert rows[4].startswith("| a line of a step | kubeflow | deploy | 1 |  | 40.2 (no server) |")
     assert "| a step | airflow | git | 0 |  |  | no | 0 | +0 -0 | **failed**: no task announce has run |" in rows
-    assert [row for row in rows if f"**not run**: {NO_SERVER}" in row and "| 0 of 1 |" in row]
+    assert [row for row in rows if f"**not run**: {NO_SERVER}" in row and "| 1 (1 not run) |" in row]
     assert rows[-1].endswith("n = 1.")
     typed = show.commands(kept)
     assert "`git push \\| tee log` 1.2" in typed
