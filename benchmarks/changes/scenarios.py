@@ -13,6 +13,8 @@ from benchmarks.ci.pipelines import Part
 from shared.errors import ConfigError
 
 PATCHES = Path(__file__).parent / "patches"
+#: Stands in the patches for the name of a measurement: what is built of one is not in the engine's cache from another.
+RUN = "@run@"
 #: Of the small retrainings that show a change; the last name is the scenario's.
 MODEL = "changes"
 MONTH = "2013-03"
@@ -104,14 +106,14 @@ def patch_of(tool: Part, scenario: Scenario) -> Path | None:
     return own if own.exists() else PATCHES / f"{scenario}.patch"
 
 
-def evidence(tool: Part, scenario: Scenario) -> Evidence:
-    """What the patch of a scenario brings to light."""
+def evidence(tool: Part, scenario: Scenario, run: str) -> Evidence:
+    """What the patch of a scenario brings to light, with the name of this measurement in it."""
     crons = {Part.AIRFLOW: "30 6 4 * *", Part.PREFECT: "30 6 2 * *", Part.KUBEFLOW: "0 30 11 2 * *"}
     return {
-        Scenario.LINE: Evidence(line="this line is new"),
-        Scenario.ROLLBACK: Evidence(line="this line is new", gone=True),
-        Scenario.CORE_LINE: Evidence(line="this line of the core is new"),
-        Scenario.DEPENDENCY: Evidence(line="inflection 0."),
+        Scenario.LINE: Evidence(line=f"this line is new: {run}"),
+        Scenario.ROLLBACK: Evidence(line=f"this line is new: {run}", gone=True),
+        Scenario.CORE_LINE: Evidence(line=f"this line of the core is new: {run}"),
+        Scenario.DEPENDENCY: Evidence(line=f"inflection 0.5.1, {run}"),
         Scenario.STEP: Evidence(step="announce"),
         Scenario.SCHEDULE: Evidence(cron=crons[tool]),
     }[scenario]

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.changes import scenarios, standing
 from benchmarks.changes.kubeflow import Containers, KubeflowServer
 from benchmarks.changes.records import NO_SERVER, Command, Touched
-from benchmarks.changes.scenarios import FEEDS, HERE, OF_A_SERVER, PATCHES, Way
+from benchmarks.changes.scenarios import FEEDS, HERE, OF_A_SERVER, PATCHES, RUN, Way
 from benchmarks.changes.servers import FLOWS, AirflowServer, PrefectServer, Server
 from benchmarks.changes.standing import Standing
 from benchmarks.ci import shell
@@ -68,6 +68,17 @@ class Scratch(LocalCheckout):
             self._git(self.folder, "config", "remote.origin.pushurl", address)
             self._git(self.folder, "config", "protocol.ext.allow", "always")
         return self.touched(self.head)
+
+    @property
+    def name(self) -> str:
+        """Of this measurement, and no other."""
+        return self.scratch.name
+
+    def change(self, patch: Path) -> str:
+        own = self.scratch / "patches" / patch.name
+        own.parent.mkdir(exist_ok=True)
+        own.write_text(patch.read_text().replace(RUN, self.name))
+        return super().change(own)
 
     def touched(self, before: str) -> Touched:
         """What has changed since a commit."""

@@ -42,7 +42,7 @@ class Trial:
     def __init__(self, scratch: Scratch, home: str, scenario: Scenario, display: Display) -> None:
         self._scratch, self._home, self._scenario, self._display = scratch, home, scenario, display
         self._plan = scratch.feed.plans[scenario]
-        self._wanted = scenarios.evidence(scratch.tool, scenario)
+        self._wanted = scenarios.evidence(scratch.tool, scenario, scratch.name)
         self._signs = self._plan.signs if scratch.has_server else ()
         self._done: list[Command] = []
         #: Fields of the change, as they are found.

@@ -56,7 +56,8 @@ def run(tool: str, adapter: str) -> dict:
     if "import inflection" in adapter:
         if not pinned:
             sys.exit("ModuleNotFoundError: No module named 'inflection'")
-        log += f"\ninflection {pinned[1]}: Logistic Regression\n"
+        name = re.search(r"inflection .*, (run-\w+):", adapter)[1]
+        log += f"\ninflection {pinned[1]}, {name}: Logistic Regression\n"
     steps = ["validate", *(["announce"] if "def announce" in adapter else [])]
     return {"log": log, "steps": steps}
 

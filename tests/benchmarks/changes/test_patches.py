@@ -12,7 +12,7 @@ import yaml
 
 from benchmarks import locks
 from benchmarks.changes import scenarios
-from benchmarks.changes.scenarios import FEEDS, PATCHES, Scenario, Way
+from benchmarks.changes.scenarios import FEEDS, PATCHES, RUN, Scenario, Way
 from benchmarks.changes.scratch import Scratch
 from benchmarks.ci.local import Asked
 from benchmarks.ci.pipelines import Part
@@ -63,6 +63,7 @@ def test_a_patch_fits_and_touches_what_it_says(scratch, scenario):
     scratch.go_to(scratch.home)
     scratch.change(scenarios.patch_of(scratch.tool, scenario))
     touched = scratch.touched(scratch.home)
+    assert RUN not in scratch._git(scratch.folder, "show")
     assert {*touched.files} == TOUCHED[scratch.tool][scenario]
     if scenario in (Scenario.LINE, Scenario.CORE_LINE):
         assert (touched.added, touched.removed) == (1, 0)
@@ -80,13 +81,13 @@ def test_a_patch_fits_and_touches_what_it_says(scratch, scenario):
 @pytest.mark.parametrize("tool", TOOLS)
 def test_what_is_looked_for_is_in_the_patch_and_nowhere_else(tool):
     for scenario in Scenario:
-        wanted = scenarios.evidence(tool, scenario)
+        wanted = scenarios.evidence(tool, scenario, RUN)
         patch = scenarios.patch_of(tool, Scenario.LINE if scenario is Scenario.ROLLBACK else scenario).read_text()
         added = "\n".join(line for line in patch.splitlines() if line.startswith("+"))
         for text in (wanted.cron, f"def {wanted.step}" if wanted.step else "", wanted.line.partition(" 0.")[0]):
             assert text in added
     old = scenarios.patch_of(tool, Scenario.SCHEDULE).read_text()
-    assert scenarios.evidence(tool, Scenario.SCHEDULE).cron not in re.sub(r"^\+.*$", "", old, flags=re.M)
+    assert scenarios.evidence(tool, Scenario.SCHEDULE, RUN).cron not in re.sub(r"^\+.*$", "", old, flags=re.M)
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -94,6 +95,8 @@ def test_the_dependency_is_new_and_pinned_with_its_hashes(tool):
     patch = (PATCHES / tool / "dependency.patch").read_text()
     pinned = re.findall(r"^\+([\w-]+)==(\S+) \\$", patch, re.M)
     assert pinned == [("inflection", "0.5.1")]
+    assert scenarios.evidence(tool, Scenario.DEPENDENCY, RUN).line == f"inflection {pinned[0][1]}, {RUN}"
+    assert f"+# {RUN}" in patch.splitlines(), "no layer with these libraries is in the engine's cache"
     assert len(re.findall(r"^\+    --hash=sha256:[0-9a-f]{64}", patch, re.M)) == 2
     assert "inflection" not in (locks.LOCKS / f"{tool}.txt").read_text()
     assert '"inflection>=0.5"' in patch
