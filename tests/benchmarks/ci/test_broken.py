@@ -112,13 +112,19 @@ def of(tool, *rows):
 
 def test_the_rows_of_a_tool_that_was_run_again_replace_its_former_ones():
     before = broken.CiBroken(tools=(of("airflow"), of("kubeflow")))
-    new = of("airflow", *saved_rows("airflow"))
+    change = next(each for each in CHANGES if each.tool == "airflow")
+    steps = (ran("test", "Integrity, every DAG imports", "failed", seconds=1),)
+    new = of("airflow", broken.became(change, real(change.tool), steps, (), "the cause"))
     assert broken.merged(before, new).tools == (new, before.tools[1])
     assert broken.merged(None, new).tools == (new,)
 
 
 def saved_rows(tool):
-    return next(each.changes for each in broken.read().tools if each.tool == tool)
+    kept = broken.read()
+    rows = [row for each in (kept.tools if kept else ()) if each.tool == tool for row in each.changes]
+    if not rows:
+        pytest.skip(f"not kept yet: pytest tests/stacks/ci -k {tool} --save-broken")
+    return rows
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=NAMES)
@@ -132,7 +138,10 @@ def test_what_was_kept_says_that_the_expected_step_stopped_it(change):
 
 
 def test_the_document_tells_what_the_rows_say(tmp_path):
-    rows = [row for of in broken.read().tools for row in of.changes]
+    kept = broken.read()
+    if not kept:
+        pytest.skip("not kept yet: pytest tests/stacks/ci --save-broken")
+    rows = [row for of in kept.tools for row in of.changes]
     shown = broken_show.markdown()
     assert f"Of {len(rows)} broken changes {len(rows)} were stopped before deploy" in shown
     lines = shown.splitlines()
