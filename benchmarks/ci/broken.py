@@ -124,7 +124,7 @@ def merged(before: CiBroken | None, new: OfTool) -> CiBroken:
 
 
 def only(workflow: Workflow, change: Change) -> Workflow:
-    """The workflow without what comes before the step that has to stop the change, and what follows it in its job.
+    """The workflow without what comes before the step that has to stop the change, and what would follow it in its job.
 
     In the first job each step sets up what it needs, so the step stands alone; in the others it builds on those before.
     The jobs that follow stay: that they are not run is what has to be seen.
@@ -132,7 +132,8 @@ def only(workflow: Workflow, change: Change) -> Workflow:
     [at] = [number for number, job in enumerate(workflow.jobs) if job.id == change.job]
     job = workflow.jobs[at]
     until = job.steps[: _number(job, change.step)]
-    kept = tuple(step for step in until if step.uses or job.needs or step.name == change.step)
+    before = [step for step in until if step.uses or job.needs or step.name == change.step]
+    kept = (*before, *(step for step in job.steps[len(until) :] if "failure()" in step.condition))
     return replace(workflow, jobs=(replace(job, needs=(), steps=kept), *workflow.jobs[at + 1 :]))
 
 
@@ -154,10 +155,20 @@ def reached(workflow: Workflow, steps: Iterable[StepRun]) -> list[StepRun]:
     return [each for each in steps if each.job in deploying and each.status != "not run"]
 
 
-def log_of(logs: Path, workflow: Workflow, failed: StepRun) -> Path:
-    """Where the runner has kept what a step has printed."""
+def log_of(logs: Path, workflow: Workflow, steps: Iterable[StepRun], failed: StepRun) -> str:
+    """What a step has printed, and those after it in its job that show the logs of what has failed.
+
+    Args:
+        logs: the runner's folder for them.
+        workflow: that was run.
+        steps: of that run.
+        failed: which.
+    """
     [job] = [job for job in workflow.jobs if job.id == failed.job]
-    return logs / job.id / f"{_number(job, failed.name)}.log"
+    ran = {each.name for each in steps if each.job == job.id and each.status != "not run"}
+    numbered = list(enumerate(job.steps, 1))[_number(job, failed.name) - 1 :]
+    paths = [logs / job.id / f"{number}.log" for number, step in numbered if step.name in ran]
+    return "".join(path.read_text(errors="replace") for path in paths)
 
 
 def telling(log: str, cause: str) -> str:

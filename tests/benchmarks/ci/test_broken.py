@@ -50,13 +50,14 @@ def test_the_step_that_has_to_stop_it_is_run_with_what_it_builds_on(change):
     whole = real(change.tool)
     part = broken.only(whole, change)
     job, *later = part.jobs
-    assert (job.id, job.steps[-1].name, job.needs) == (change.job, change.step, ())
+    assert (job.id, job.needs) == (change.job, ())
     assert {"actions/checkout", "actions/setup-python"} <= {step.action for step in job.steps}
     scripts = [step.name for step in job.steps if not step.uses]
     if change.job == "test":
         assert scripts == [change.step]
     else:
         assert scripts[0].startswith("Build the image")
+        assert scripts[-2:] == [change.step, "Logs"]
     assert [each.id for each in later] == [each.id for each in whole.jobs][-len(later) :]
     assert "staging" in {each.id for each in later}
 
@@ -98,6 +99,19 @@ def test_a_row_tells_what_stopped_it_and_what_did_not():
     shadowed = (ran(test, "Lint, types", "failed", seconds=1), ran(test, "Integrity, the flow loads", "not run"))
     row = broken.became(change, whole, shadowed, (ran(test, "Integrity, the flow loads", seconds=1),), "")
     assert (row.when, row.own_check, row.passed) == ("before anything runs", False, ())
+
+
+def test_the_logs_that_a_job_shows_when_a_step_has_failed_are_read_too(tmp_path):
+    whole = real("kubeflow")
+    image = next(job for job in whole.jobs if job.id == "image")
+    names = [step.name for step in image.steps]
+    (tmp_path / "image").mkdir()
+    for number, name in enumerate(names, 1):
+        (tmp_path / "image" / f"{number}.log").write_text(f"{name}\n")
+    smoke = next(name for name in names if name.startswith("Smoke run"))
+    failed = ran("image", smoke, "failed")
+    push = ran("image", "Push the image", "not run")
+    assert broken.log_of(tmp_path, whole, (failed, ran("image", "Logs"), push), failed) == f"{smoke}\nLogs\n"
 
 
 def test_the_line_that_tells_the_cause_begins_with_it():

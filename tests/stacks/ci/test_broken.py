@@ -64,10 +64,9 @@ class Repository:
         with Display(Console(stderr=True), [job.id for job in asked.jobs]) as display:
             return Runner(asked, self.checkout, display, name).run()
 
-    def log(self, asked, name, failed):
-        """What a step of a run has printed."""
-        log = broken.log_of(self.checkout.scratch / "logs" / name, asked, failed)
-        return self.checkout.clean(log.read_text(errors="replace"))
+    def log(self, asked, name, steps, failed):
+        """What the failed step of a run has printed, and the logs that were then shown."""
+        return self.checkout.clean(broken.log_of(self.checkout.scratch / "logs" / name, asked, steps, failed))
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +106,7 @@ def test_a_broken_change_is_stopped_before_it_is_deployed(repository, fault, sav
     failed = broken.first_failed(steps)
     assert failed, "no step has stopped it"
     assert (failed.job, failed.name) == (change.job, change.step), failed.note
-    line = broken.telling(repository.log(asked, fault, failed), change.cause)
+    line = broken.telling(repository.log(asked, fault, steps, failed), change.cause)
     assert line, failed.note
     staging = [each for each in steps if each.job == "staging"]
     assert staging
