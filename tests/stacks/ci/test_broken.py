@@ -20,8 +20,8 @@ from benchmarks.ci.runner import Runner
 from benchmarks.display import Display
 
 CHANGES = {(each.tool, each.fault): each for each in broken.changes()}
-#: What a machine has before its first job, so that no row pays for it: `--save-broken` compares their seconds.
-SET_UP = "./bakeoff setup plain --dev\n./bakeoff setup {tool} --test\n"
+#: Environments and mypy's cache are there before the first row: `--save-broken` compares their seconds.
+SET_UP = "make check\n./bakeoff setup {tool} --test\n"
 #: What a developer commits with a change, for the documents name lines of code by their numbers.
 DOCUMENTS = "make docs\ngit diff > {patch}\n"
 
