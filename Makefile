@@ -32,7 +32,7 @@ test-kubeflow:  ## Kubeflow's alone
 test-parity:  ## All arms reach the same model
 	@./bakeoff setup --test
 	@.venvs/core/bin/python -m pytest tests/parity --ignore tests/parity/test_bad_input.py
-	@.venvs/core/bin/python -m pytest -n 4 --dist worksteal tests/parity/test_bad_input.py
+	@.venvs/core/bin/python -m pytest -n 4 tests/parity/test_bad_input.py
 
 test-stacks:  ## The tools' real servers in containers, and Kubeflow's steps: from nothing, parity, faults, capabilities (needs Docker, about half an hour)
 	@./bakeoff setup plain --test
