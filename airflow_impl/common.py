@@ -16,7 +16,7 @@ from airflow.sdk import (
 )
 
 from airflow_impl.connections import mlflow_login
-from shared import datasets
+from shared import datasets, errors
 
 # What passes between tasks is plain JSON (XCom): identities, paths and numbers; the data stay in files.
 Json = dict[str, Any]
@@ -48,7 +48,7 @@ def request(params: Json, partition_key: str | None = None, triggering_asset_eve
     return {"month": params["month"] or partition_key, "data_rev": notice.get("data_rev"), **settings}
 
 
-# Bad data stay bad: only what may pass by itself, such as a server that restarts, is tried again.
+# Bad data, settings and code stay bad: only what may pass by itself, such as a server that restarts, is tried again.
 DEFAULTS = {
     "pre_execute": mlflow_login,
     "retries": 3,
@@ -58,7 +58,7 @@ DEFAULTS = {
         rules=[
             RetryRule("shared.errors.TrackingError", RetryAction.RETRY),
             RetryRule(
-                ["shared.errors.BakeoffError", ValueError, ArithmeticError],
+                ["shared.errors.BakeoffError", *errors.PERMANENT],
                 RetryAction.FAIL,
                 reason="the cause will not pass by itself",
             ),

@@ -17,7 +17,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from shared import links, steps
 from shared.config import Candidate, RetrainConfig
-from shared.errors import BakeoffError
+from shared.errors import PERMANENT, BakeoffError
 from shared.records import Outcome, Trained, Verdict, Window
 from shared.schedule import month_due
 
@@ -26,11 +26,11 @@ logging.getLogger("shared").setLevel(logging.INFO)
 
 
 def worth_a_retry(task: Task, run: TaskRun, state: State) -> bool:
-    """Bad data and bad settings stay bad: only what may pass by itself, such as a server that restarts, is retried."""
+    """Bad data, settings and code stay bad: only what may pass by itself, as when a server restarts, is retried."""
     error = state.result(raise_on_failure=False)
     if isinstance(error, BakeoffError):
         return error.transient
-    return not isinstance(error, ValueError | TypeError | ArithmeticError)
+    return not isinstance(error, PERMANENT)
 
 
 RETRY = {

@@ -27,6 +27,10 @@ class BakeoffError(Exception):
         return _rebuild, (type(self), self.what, self.where, self.fix)
 
 
+#: Errors of other code that no later call cures, for orchestrators that decide on a retry: bad values and broken code.
+PERMANENT: tuple[type[Exception], ...] = (ImportError, ValueError, TypeError, ArithmeticError)
+
+
 class ConfigError(BakeoffError):
     """The request makes no sense: an unknown window, a window with nothing before it to train on."""
 

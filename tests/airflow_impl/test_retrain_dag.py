@@ -70,6 +70,7 @@ def test_only_what_may_pass_by_itself_is_retried(dag):
         return policy.evaluate(error, try_number=1, max_tries=2).action
 
     assert decide(DataError("bad", where="", fix="")) is RetryAction.FAIL
+    assert decide(ModuleNotFoundError("a package that the image lacks")) is RetryAction.FAIL
     assert decide(TrackingError("down", where="", fix="")) is RetryAction.RETRY
     assert decide(ConnectionResetError()) is RetryAction.DEFAULT
 

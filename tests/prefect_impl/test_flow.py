@@ -181,6 +181,7 @@ def test_a_schedule_that_outlives_the_data_fails_with_the_cause():
     [
         (OverflowError("of a candidate's settings"), False),
         (DataError("bad", where="", fix=""), False),
+        (ModuleNotFoundError("a package that the image lacks"), False),
         (TrackingError("down", where="", fix=""), True),
         (ConnectionResetError("network"), True),
     ],
