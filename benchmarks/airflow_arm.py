@@ -20,11 +20,15 @@ from filelock import FileLock, Timeout
 
 from benchmarks import environments, processes
 from benchmarks.arms import POLL_S, Arm, ArmFailed, once
-from benchmarks.places import ROOT, ArmName, child_env, python
+from benchmarks.places import ArmName, child_env, python
+from benchmarks.stacks.follow import seconds
 from shared import events
 from shared.config import RetrainConfig
 
 READY_S = 120.0
+#: Between two questions about a run: each costs the api-server some CPU, and more seldom ones would leave Airflow idle
+#: between two months (`./bakeoff bench overhead` tells what the harness takes).
+ASK_S = 1.0
 SILENCE_S = 30.0
 STOP_S = 3.0
 _SERVICES = (["api-server"], ["scheduler", "--skip-serve-logs"], ["dag-processor"])
@@ -56,7 +60,8 @@ class AirflowArm(Arm):
         address = f"http://127.0.0.1:{port}"
         return child_env(
             AIRFLOW_HOME=str(self.home),
-            AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "airflow_impl" / "dags"),
+            PYTHONPATH=str(self.root),
+            AIRFLOW__CORE__DAGS_FOLDER=str(self.root / "airflow_impl" / "dags"),
             AIRFLOW__CORE__LOAD_EXAMPLES="false",
             AIRFLOW__CORE__PARALLELISM="4",  # LocalExecutor starts that many workers at once; 32 are too many here
             AIRFLOW__CORE__EXECUTION_API_SERVER_URL=f"{address}/execution/",
@@ -64,11 +69,12 @@ class AirflowArm(Arm):
             AIRFLOW__API__PORT=str(port),
             AIRFLOW__API__BASE_URL=address,
             PATH=f"{python('airflow').parent}:{child_env()['PATH']}",
+            **self.more_env,
         )
 
     def retrain(self, configs: list[RetrainConfig]) -> Iterator[dict[str, Any]]:
         try:
-            self._start()
+            self.start()
             for config in configs:
                 yield from self._run(config)
         except (httpx.HTTPError, ValueError, KeyError) as error:  # no answer, or not the answer of an Airflow API
@@ -79,7 +85,8 @@ class AirflowArm(Arm):
                 fix="read the end of that log",
             ) from error
 
-    def _start(self) -> None:
+    def start(self) -> str:
+        """Start the services, and wait until they have parsed the DAG; gives the address of the API."""
         port = processes.free_port(self._wanted_port)
         try:
             self._lock.acquire(timeout=0)
@@ -92,15 +99,21 @@ class AirflowArm(Arm):
         command = python("airflow").parent / "airflow"
         for service in _SERVICES:
             log = self.folder / f"airflow-{service[0]}.log"
-            self._services[service[0]] = processes.start([command, *service], log, self._env(port), ROOT)
+            self._services[service[0]] = processes.start([command, *service], log, self._env(port), self.root)
         self._api = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
         self._wait("the services to be healthy", self._healthy)
-        password = json.loads((self.home / "simple_auth_manager_passwords.json.generated").read_text())["admin"]
-        token = self._ask("POST", "/auth/token", json={"username": "admin", "password": password})["access_token"]
+        user, password = self.login()
+        token = self._ask("POST", "/auth/token", json={"username": user, "password": password})["access_token"]
         self._api.headers["Authorization"] = f"Bearer {token}"
         self._wait("the DAG to be parsed", lambda: bool(self._ask("GET", _DAG)))
         self._fail_unfinished_runs()
         self._ask("PATCH", _DAG, json={"is_paused": False})
+        return f"http://127.0.0.1:{port}"
+
+    def login(self) -> tuple[str, str]:
+        """User and password of the API, as Airflow has made them at its first start."""
+        passwords = json.loads((self.home / "simple_auth_manager_passwords.json.generated").read_text())
+        return "admin", str(passwords["admin"])
 
     def _ask(self, method: str, path: str, **more: Any) -> dict[str, Any]:
         """Call the API.
@@ -152,28 +165,29 @@ class AirflowArm(Arm):
         yield {"time": start, **label, "state": "started"}
         made = self._ask("POST", f"{_DAG}/dagRuns", json={"logical_date": None, "conf": conf})
         run = f"{_DAG}/dagRuns/{made['dag_run_id']}"
-        answered = time.monotonic()
-        state = "queued"
-        while state not in ("success", "failed"):
-            try:
-                state = self._ask("GET", run)["state"]
-                answered = time.monotonic()
-            except (httpx.HTTPError, ValueError):
-                if time.monotonic() - answered > SILENCE_S:  # a busy API may miss an answer or two
-                    raise
+        asked = answered = time.monotonic()
+        while made["state"] not in ("success", "failed"):
+            if time.monotonic() - asked >= ASK_S:
+                asked = time.monotonic()
+                try:
+                    made = self._ask("GET", run)
+                    answered = time.monotonic()
+                except (httpx.HTTPError, ValueError):
+                    if time.monotonic() - answered > SILENCE_S:  # a busy API may miss an answer or two
+                        raise
             for event in events.read(listener, seen):
                 seen += 1
                 yield event
             self._see_that_all_live()
             time.sleep(POLL_S)
-        if state == "failed":
+        if made["state"] == "failed":
             tasks = self._ask("GET", f"{run}/taskInstances")["task_instances"]
             raise ArmFailed(
                 f"the DAG run failed in: {', '.join(task['task_id'] for task in tasks if task['state'] == 'failed')}",
                 where=f"{self.home / 'logs'}",
                 fix="read the log of that task",
             )
-        end = time.time()
+        end = seconds(made["end_date"]) or time.time()  # as Airflow has it, not as late as we asked
         yield {"time": end, **label, "state": "finished", "seconds": end - start}
 
     def _fail_unfinished_runs(self) -> None:
@@ -181,6 +195,12 @@ class AirflowArm(Arm):
         for state in ("running", "queued"):
             for run in self._ask("GET", f"{_DAG}/dagRuns?state={state}")["dag_runs"]:
                 self._ask("PATCH", f"{_DAG}/dagRuns/{run['dag_run_id']}", json={"state": "failed"})
+
+    def variables(self) -> dict[str, str]:
+        return {name: value for name, value in self._env(0).items() if name.startswith("AIRFLOW")}
+
+    def pids(self) -> dict[str, int]:
+        return {service: process.pid for service, process in self._services.copy().items()}
 
     def stop(self) -> None:
         try:

@@ -39,6 +39,10 @@ class Arm(ABC):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.home = STATE / "homes" / self.name
+        #: The checkout whose code runs, and what its processes get beside their own environment: another one, and more,
+        #: where a fault is on (`./bakeoff break`).
+        self.root = ROOT
+        self.more_env: dict[str, str] = {}
         self.log = folder / f"{self.name}.log"
 
     def prepare(self) -> None:
@@ -56,6 +60,14 @@ class Arm(ABC):
     @abstractmethod
     def stop(self) -> None:
         """End every process that is still there."""
+
+    def pids(self) -> dict[str, int]:
+        """The processes that it has started itself, by what they are; they may have ended."""
+        return {}
+
+    def variables(self) -> dict[str, str]:
+        """The environment variables that configure the tool's processes."""
+        return {}
 
     def installed(self) -> bool:
         """Is there nothing left to install?"""
@@ -79,17 +91,23 @@ class ProcessArm(Arm):
         super().__init__(folder)
         self._process: Any = None
 
-    def retrain(self, configs: list[RetrainConfig]) -> Iterator[dict[str, Any]]:
+    def start(self, configs: list[RetrainConfig]) -> subprocess.Popen[bytes]:
+        """Start the process that runs the retrainings."""
         request = self.folder / "request.json"
         request.write_text(json.dumps([config.json_dict() for config in configs]))
         # Its standard input ends with us: a harness that is killed leaves no retraining behind that goes on unseen.
-        self._process = processes.start(
+        process = processes.start(
             [python(ENVIRONMENT[self.name]), "-m", self.module, request],
             self.log,
-            child_env(**self.env(), **{STOP_WITH_STDIN: "1"}),
-            ROOT,
+            child_env(**{"PYTHONPATH": str(self.root), **self.env(), STOP_WITH_STDIN: "1", **self.more_env}),
+            self.root,
             stdin=subprocess.PIPE,
         )
+        self._process = process
+        return process
+
+    def retrain(self, configs: list[RetrainConfig]) -> Iterator[dict[str, Any]]:
+        self.start(configs)
         listener = configs[0].events or self.folder / "events.jsonl"
         seen = 0
         while True:
@@ -111,6 +129,12 @@ class ProcessArm(Arm):
     def env(self) -> dict[str, str]:
         """Environment variables of the process."""
         return {}
+
+    def variables(self) -> dict[str, str]:
+        return self.env()
+
+    def pids(self) -> dict[str, int]:
+        return {self.name.value: self._process.pid} if self._process is not None else {}
 
     def stop(self) -> None:
         if self._process is not None:

@@ -11,6 +11,7 @@ from benchmarks import core_cost, dataset, results, scale, stack_cli
 from benchmarks.changes import cli as changes_cli
 from benchmarks.ci import cli as ci_cli
 from benchmarks.kubeflow import docker_cli
+from benchmarks.measures import cli as measures_cli
 from benchmarks.places import RESULTS, ROOT
 from benchmarks.scaleout import cli as scaleout_cli
 
@@ -74,3 +75,4 @@ app.command("stacks")(stack_cli.bench_stacks)
 app.command("kubeflow")(docker_cli.bench_kubeflow)
 app.command("ci")(ci_cli.bench_ci)
 app.command("changes")(changes_cli.bench_changes)
+measures_cli.add_to(app)

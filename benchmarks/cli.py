@@ -16,6 +16,7 @@ from benchmarks import (
     arrival_cli,
     bench_cli,
     dataset,
+    debug_cli,
     environments,
     locks,
     model_cli,
@@ -30,6 +31,7 @@ from benchmarks.kubeflow import cli as kubeflow_cli
 from benchmarks.kubeflow import docker_arm, docker_cli
 from benchmarks.kubeflow.docker_arm import Runner
 from benchmarks.places import ARMS, ENVIRONMENT, RESULTS, ROOT, STATE, ArmName, Stack
+from benchmarks.report import cli as report_cli
 from benchmarks.retraining import make_configs, run
 from benchmarks.screenshots import cli as screenshots_cli
 from benchmarks.stacks.arms import make_arm as make_stack_arm
@@ -164,8 +166,12 @@ def retrain(
         arm, server = cluster, {"tracking_uri": cluster.tracking_uri, "artifact_location": None}
     elif in_containers:
         server |= docker_arm.places()
+    if broken := debug_cli.met(on, stack):
+        server |= broken.settings
     [config] = make_configs([month], folder, {"dataset": of, **server})
     dataset.ensure()
+    if broken and stack is Stack.EMBEDDED:
+        arm = debug_cli.arm_of(broken, config, port)
     with Display(err, [on]) as display:
         if in_containers:
             arm = docker_arm.make(config, env_file, lambda line: display.begin(on, line), mount_code=mount_code)
@@ -227,6 +233,7 @@ def setup(
     arms: Annotated[list[ArmName] | None, typer.Argument(help="Which arms; all of them by default.")] = None,
     test: Annotated[bool, typer.Option(help="Add what `make test` needs.")] = False,
     dev: Annotated[bool, typer.Option(help="Add what `make check` needs to the core environment.")] = False,
+    browser: Annotated[bool, typer.Option(help="Build what `make test-report` opens the page with.")] = False,
 ) -> None:
     """Build the environments and the data; what is there already costs nothing."""
     for arm in arms or ARMS:
@@ -237,6 +244,9 @@ def setup(
             what = "adding test tools to" if environments.is_ready(name) else "building"
             err.print(f"{what} the {name} environment", highlight=False)
             environments.ensure(name, *extra)
+    if browser and not environments.is_ready("report"):
+        err.print("building the report environment", highlight=False)
+        environments.ensure("report")
     dataset.ensure()
 
 
@@ -246,9 +256,11 @@ _COMMANDS = (
     *stack_cli.COMMANDS,
     *docker_cli.COMMANDS,
     *screenshots_cli.COMMANDS,
+    *report_cli.COMMANDS,
 )
-for _command in (*_COMMANDS, kubeflow_cli.deploy, kubeflow_cli.verify):
+for _command in (*_COMMANDS, kubeflow_cli.deploy, kubeflow_cli.verify, debug_cli.mend):
     app.command()(_command)
+app.command("break")(debug_cli.break_command)
 
 
 @app.command("lock")

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from benchmarks import results
 from benchmarks.places import ROOT, child_env
+from benchmarks.stats import Timing, timing
 
 MONTH = "2013-12"
 RUNS = 5
@@ -31,15 +32,6 @@ _IMPORTS = {
     "and shared.validate (pandera)": f"from shared import {_LIGHT}, validate",
     "and shared.registry (MLflow)": f"from shared import {_LIGHT}, validate, registry",
 }
-
-
-class Timing(BaseModel):
-    """Raw samples, in seconds of wall time, and their median, least and most."""
-
-    samples: list[float]
-    median: float
-    min: float
-    max: float
 
 
 class CoreCost(BaseModel):
@@ -55,12 +47,6 @@ class CoreCost(BaseModel):
     ratio: float
     create_store_s: float
     import_s: dict[str, Timing]
-
-
-def timing(samples: list[float]) -> Timing:
-    """Summarise samples."""
-    kept = [round(each, 3) for each in samples]
-    return Timing(samples=kept, median=median(kept), min=min(kept), max=max(kept))
 
 
 def measure(tell: Callable[[str], None]) -> CoreCost:

@@ -10,7 +10,7 @@ import subprocess
 import yaml
 from rich.console import Console
 
-from benchmarks import core_cost, demo, results, scale_docs
+from benchmarks import core_cost, demo, results, scale_docs, stats
 from benchmarks.places import ADAPTER, ARMS, RESULTS, ROOT
 
 
@@ -138,7 +138,7 @@ def machine(environment: results.Environment) -> str:
     return f"{environment.date[:10]} ({where}, Python {environment.python}, commit {environment.commit[:12]})"
 
 
-def _row(what: str, spent: core_cost.Timing, remark: str) -> str:
+def _row(what: str, spent: stats.Timing, remark: str) -> str:
     return f"| {what} | {spent.median:.2f} | {spent.min:.2f} - {spent.max:.2f} | {remark} |"
 
 

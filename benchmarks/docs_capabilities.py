@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from benchmarks import docs
 from benchmarks.capabilities import cells, lines, outcomes
 from benchmarks.capabilities.cells import BAD_INPUT, CAPABILITIES, TOOLS, Cell, Verdict
 from benchmarks.capabilities.outcomes import Outcome, Outcomes
 
 
-def table() -> str:
+def table(path: Path = outcomes.SAVED) -> str:
     """Capability x tool: the verdict, lines of code, the first figure; links to the details below."""
-    told, shown = {tool: cells.read(tool) for tool in TOOLS}, outcomes.read()
+    told, shown = {tool: cells.read(tool) for tool in TOOLS}, outcomes.read(path)
     rows = [
         f"| [{what}](#{name}) | "
         + " | ".join(_brief(told[tool].capabilities[name], shown.of(tool, "capability", name)) for tool in TOOLS)

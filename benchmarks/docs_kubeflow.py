@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import docs
-from benchmarks.core_cost import Timing
 from benchmarks.kubeflow import cost
 from benchmarks.kubeflow.cost import KubeflowCost, Run, Sample, of_runs, spread
 from benchmarks.kubeflow.docker_arm import Runner
 from benchmarks.places import RESULTS
+from benchmarks.stats import Timing
 
 FILE = RESULTS / "kubeflow.json"
 NOT_YET = "Not measured yet."

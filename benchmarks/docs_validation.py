@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from benchmarks import docs
-from benchmarks.core_cost import Timing
 from benchmarks.places import RESULTS
+from benchmarks.stats import Timing
 from benchmarks.validation_cost import TOOLS, Cost, Finding, ValidationCost, ratio
 
 

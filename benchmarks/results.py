@@ -108,7 +108,9 @@ class DemoResult(_Figures):
 def environment() -> Environment:
     """Describe this machine and this checkout."""
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
-    dirty = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=ROOT, capture_output=True, text=True)
+    # A result that has just been kept changes nothing of what is measured next.
+    code = ["--", ".", ":!benchmarks/results"]
+    dirty = subprocess.run(["git", "status", "--porcelain", "-uno", *code], cwd=ROOT, capture_output=True, text=True)
     return Environment(
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=(commit.stdout.strip() or "unknown") + ("-dirty" if dirty.stdout.strip() else ""),
@@ -135,10 +137,17 @@ def relative(uri: str) -> str:
     return uri.replace(f"sqlite:///{ROOT}/", "sqlite:///")
 
 
+def relative_path(path: Path) -> str:
+    """A file as seen from the checkout."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
 def write(result: BaseModel, path: Path) -> None:
-    """Write a result file."""
+    """Write a result file; whoever reads it meanwhile, or after a crash, finds the former or the new one, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(result.model_dump_json(indent=2) + "\n")
+    half = path.with_name(f".{path.name}.half")
+    half.write_text(result.model_dump_json(indent=2) + "\n")
+    half.replace(path)
 
 
 def versions(arm: ArmName) -> dict[str, str]:

@@ -15,12 +15,12 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from benchmarks import results
-from benchmarks.core_cost import Timing, timing
 from benchmarks.places import LOCKS, ROOT
 from benchmarks.stacks import doctor, engine, env_file, footprint, image_size, lifecycle
 from benchmarks.stacks.footprint import Idle
 from benchmarks.stacks.image_size import ImageSize
 from benchmarks.stacks.stack import STACKS, Tool
+from benchmarks.stats import Timing, timing
 from shared.errors import BakeoffError
 
 REPEATS = 3

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from filelock import FileLock
+
 from benchmarks.kubeflow import server
 from benchmarks.places import STATE, ArmName, Stack
 from benchmarks.stacks.settings import settings
@@ -30,13 +32,14 @@ def create(config: RetrainConfig) -> None:
 
     make_folder(target.parent)
     template = STATE / "templates" / f"mlflow-{VERSION}.db"
-    if not template.exists():
-        make_folder(template.parent)
-        making = template.with_suffix(".making")
-        making.unlink(missing_ok=True)
-        blank = config.model_copy(update={"tracking_uri": f"sqlite:///{making}"})
-        tracking.connect(blank).search_experiments()
-        making.rename(template)
+    make_folder(template.parent)
+    with FileLock(template.with_suffix(".lock")):  # two that begin at once would write into one file
+        if not template.exists():
+            making = template.with_suffix(".making")
+            making.unlink(missing_ok=True)
+            blank = config.model_copy(update={"tracking_uri": f"sqlite:///{making}"})
+            tracking.connect(blank).search_experiments()
+            making.rename(template)
     shutil.copyfile(template, target)
 
 

@@ -36,8 +36,8 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from benchmarks import environments, results
-from benchmarks.core_cost import Timing, timing
 from benchmarks.places import ROOT, child_env, python
+from benchmarks.stats import Timing, timing
 from shared.config import RetrainConfig
 from shared.datasets import Dataset
 from shared.files import read_window, write_window

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rich.text import Text
+
 from benchmarks import docs
 from benchmarks.ci.broken import FILE, Fault, Stopped, read
 from benchmarks.ci.pipelines import Part
@@ -37,7 +39,7 @@ def markdown(path: Path = FILE) -> str:
             "|---|---|---|---|---:|---|---|---|",
             *map(_row, rows),
             "",
-            *(f"- {_TITLES[row.tool]}, {_FAULTS[row.fault]}: `{row.line}`{_note(row)}" for row in rows),
+            *(f"- {_TITLES[row.tool]}, {_FAULTS[row.fault]}: `{_plain(row.line)}`{_note(row)}" for row in rows),
             "",
             "  \n".join(machines) + "; n = 1.",
         ]
@@ -56,6 +58,11 @@ def _row(row: Stopped) -> str:
 def _short(step: str) -> str:
     """A step's name without what explains it."""
     return step.partition(",")[0]
+
+
+def _plain(line: str) -> str:
+    """A line of a log without what colours it, and without what would end the code that it stands in."""
+    return Text.from_ansi(line).plain.replace("`", "'")
 
 
 def _note(row: Stopped) -> str:

@@ -121,6 +121,7 @@ class Checkout:
         if not (self.folder / ".git").exists():
             origin = self._origin
             self._git(self.scratch, "init", "--quiet", "--bare", "--initial-branch", BRANCH, str(origin))
+            self._git(origin, "config", "receive.shallowUpdate", "true")  # CI fetches the last commit alone
             self._git(self.source, "push", "--quiet", "--no-verify", str(origin), f"HEAD:refs/heads/{BRANCH}")
             self._git(self.scratch, "clone", "--quiet", str(origin), str(self.folder))
 

@@ -46,6 +46,15 @@ def markdown(path: Path = FILE) -> str:
     return "\n\n".join([_jobs(there), *missing, *(_steps(TITLES[tool], runs) for tool, runs in there.items())])
 
 
+def jobs(path: Path = FILE) -> str:
+    """The table of the jobs alone."""
+    result = read(path)
+    if result is None:
+        return "Not measured yet."
+    of = {tool: sorted((each for each in result.runs if each.tool is tool), key=_order) for tool in TITLES}
+    return _jobs({tool: runs for tool, runs in of.items() if runs})
+
+
 def _order(run: CiRun) -> int:
     return KINDS.index(run.kind)
 

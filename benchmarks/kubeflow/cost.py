@@ -20,7 +20,6 @@ from rich.console import Console
 
 from benchmarks import results
 from benchmarks.arms import Arm, KubeflowArm
-from benchmarks.core_cost import Timing, timing
 from benchmarks.display import Display
 from benchmarks.kubeflow import image
 from benchmarks.kubeflow.docker_arm import DockerArm, Runner, places
@@ -28,6 +27,7 @@ from benchmarks.places import ROOT, ArmName, child_env, python
 from benchmarks.retraining import make_configs, run
 from benchmarks.stacks import engine, image_size
 from benchmarks.stacks.image_size import ImageSize
+from benchmarks.stats import Timing, timing
 from shared import events
 from shared.errors import BakeoffError
 

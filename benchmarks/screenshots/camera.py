@@ -16,15 +16,12 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 from playwright.sync_api import Error as BrowserError
 
+from benchmarks.screenshots.browser import FLAGS
+
 SEEN = {"width": 1600, "height": 1000}  # the tools lay their pages out for a large screen
 KEPT = (1280, 800)
 PATIENCE_MS = 30_000
 SETTLE_MS = 1_500  # for what moves: a graph that lays itself out, a panel that slides in
-#: No sandbox: in a container root has none. The rest keeps the browser from calling home.
-FLAGS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--hide-scrollbars"),
-]
 
 
 def take(sessions: list[dict[str, Any]], browser: Path, folder: Path) -> list[str]:

@@ -22,12 +22,12 @@ def screenshots(
 ) -> None:
     """Take pictures of the latest finished run in the UIs of a running stack, by the machine's own Chromium."""
     from benchmarks import environments
-    from benchmarks.screenshots import places, plan
+    from benchmarks.screenshots import browser, places, plan
     from benchmarks.stacks import env_file as stack_env
     from benchmarks.stacks.stack import mlflow_login
     from shared.files import make_folder
 
-    browser = places.browser()
+    found = browser.browser()
     env = stack_env.read(env_file.absolute())
     values, mlflow = env.values, mlflow_login(env)
     sessions = []
@@ -42,7 +42,7 @@ def screenshots(
         err.print("building the screenshots environment", highlight=False)
         environments.ensure("screenshots")
     done = subprocess.run(
-        [python("screenshots"), "-m", "benchmarks.screenshots.camera", browser, folder.absolute()],
+        [python("screenshots"), "-m", "benchmarks.screenshots.camera", found, folder.absolute()],
         input=json.dumps([session.json_dict() for session in sessions]),
         capture_output=True,
         text=True,

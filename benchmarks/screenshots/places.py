@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import base64
-import os
-import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 
-from shared.errors import BakeoffError, StorageError
-
-#: Names under which Linux knows the browser, and macOS's place for it.
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-MAC = (
-    Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),
-    Path("/Applications/Chromium.app/Contents/MacOS/Chromium"),
-)
+from shared.errors import BakeoffError
 
 
 class ScreenshotError(BakeoffError):
@@ -75,21 +65,3 @@ def _ask(method: str, address: str, **more: Any) -> Any:
         raise ScreenshotError(
             f"no answer as expected: {error}", where=address, fix="start the stack by `./bakeoff up`, then try again"
         ) from error
-
-
-def browser() -> Path:
-    """The machine's own browser: none is downloaded.
-
-    Raises:
-        StorageError: there is none.
-    """
-    found = [Path(path) for name in BROWSERS if (path := shutil.which(name))]
-    found += [path for path in MAC if os.access(path, os.X_OK)]
-    if not found:
-        raise StorageError(
-            "there is no Chromium and no Chrome on this machine",
-            where="PATH",
-            fix="install one: `apt-get install chromium`, `dnf install chromium`, or on macOS `brew install --cask "
-            "chromium`",
-        )
-    return found[0]

@@ -44,18 +44,19 @@ class Progress:
             self._tell(self._titles[output[1]])
 
 
-def build(compose: Compose, tell: Callable[[str], None]) -> None:
+def build(compose: Compose, tell: Callable[[str], None], *, cached: bool = True) -> None:
     """Build the images of the bound files; what is unchanged comes from the cache.
 
     Args:
         compose: the stack.
         tell: is called with each step that does work.
+        cached: without, every step is run anew.
 
     Raises:
         StackError: a build failed, with its cause.
     """
     log = compose.folder / "build.log"
-    if compose.follow(log, ["build"], Progress(tell).line):
+    if compose.follow(log, ["build", *(["--no-cache"] if not cached else [])], Progress(tell).line):
         raise failure(log)
 
 

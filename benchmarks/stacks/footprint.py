@@ -8,9 +8,9 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from benchmarks.core_cost import Timing, timing
 from benchmarks.stacks import engine, report
 from benchmarks.stacks.engine import Container, StackError
+from benchmarks.stats import Timing, timing
 
 Role = Literal["base", "control plane", "workers"]
 SETTLE_S = 30.0
@@ -71,7 +71,7 @@ def measure(
     tell(f"idle: {settle_s:.0f} s to settle, then {quiet_s:.0f} s of measuring")
     time.sleep(settle_s)
     memory: dict[str, list[float]] = {each.id: [] for each in running}
-    begin = {each.id: _usage(each) for each in running}
+    begin = {each.id: usage(each) for each in running}
     start = time.monotonic()
     while (spent := time.monotonic() - start) < quiet_s:
         used = report.memory(running)
@@ -79,7 +79,7 @@ def measure(
             memory[each.id].append(used[each.id])
         pause = min(every_s, quiet_s - spent) - (time.monotonic() - start - spent)  # docker itself takes two seconds
         time.sleep(max(0.0, pause))
-    end = {each.id: _usage(each) for each in running}
+    end = {each.id: usage(each) for each in running}
     services = [
         ServiceIdle(
             service=each.title,
@@ -114,6 +114,11 @@ def cpu_ns(text: str) -> int:
     raise StackError(f"no CPU time in: {text[:200]}", where="/sys/fs/cgroup", fix="see that the engine counts CPU time")
 
 
-def _usage(each: Container) -> tuple[float, int]:
+def usage(each: Container) -> tuple[float, int]:
+    """What a container has used of the CPU: clock in s, CPU in ns.
+
+    Raises:
+        StackError: it cannot be asked.
+    """
     text = engine.docker("exec", each.id, "sh", "-c", _USAGE)
     return time.monotonic(), cpu_ns(text)

@@ -61,7 +61,7 @@ def measure(image: str, prefix: str) -> ImageSize:
     Raises:
         StackError: there is no such image, or docker refuses.
     """
-    size = int(engine.docker("image", "inspect", "--format", "{{.Size}}", image))
+    size = bytes_of(image)
     name = image.removeprefix(f"{prefix}-")
     if name == image:
         return ImageSize(name=name, mb=megabytes(size))
@@ -70,6 +70,15 @@ def measure(image: str, prefix: str) -> ImageSize:
     run = ("run", "--rm", "--network", "none", "--entrypoint", "python", image, "-c", _WALK)
     found = json.loads(engine.docker(*run, timeout_s=120))
     return of_parts(name, size, base, found["parts"], found["bytecode"])
+
+
+def bytes_of(image: str) -> int:
+    """The size of an image.
+
+    Raises:
+        StackError: there is no such image.
+    """
+    return int(engine.docker("image", "inspect", "--format", "{{.Size}}", image))
 
 
 def base_bytes(history: list[dict[str, Any]]) -> int:

@@ -11,6 +11,7 @@ import json
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -92,11 +93,12 @@ def publish(stack: Runs, folder: Path = FOLDER) -> str:
         StackError: the container that unpacks it fails.
     """
     built = build(folder)
-    _copy(stack, folder)
+    copy(stack, folder)
     return built
 
 
-def _copy(stack: Runs, folder: Path) -> None:
+def copy(stack: Runs, folder: Path = FOLDER) -> None:
+    """Copy the registry, with all versions that it has, to a stack's volume."""
     archive = folder / "registry.tar"
     with tarfile.open(archive, "w") as tar:
         for part in ("remote", "registry", "arrivals"):
@@ -133,12 +135,32 @@ def land(
     path = folder / "arrivals" / f"{window}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(notice))
-    _copy(stack, folder)
+    copy(stack, folder)
     return notice
 
 
 def _version_up_to(spec: datasets.Dataset, window: str, folder: Path) -> str:
     """Record the data up to a window in a clone of the registry, and push that version to where the registry is."""
+    files = {each: ROOT / spec.path(each) for each in [*spec.before(window), window]}
+    return record(spec, files, f"arrived-{window}", f"{spec.folder} up to {window}", folder)
+
+
+def record(spec: datasets.Dataset, files: Mapping[str, Path], branch: str, message: str, folder: Path = FOLDER) -> str:
+    """Record a version of a data set, on a branch of its own, beside those that the registry has.
+
+    Args:
+        spec: the data set.
+        files: all of it, by window.
+        branch: that the version is given, moved there if it exists.
+        message: of the commit.
+        folder: of the registry, which is built.
+
+    Returns:
+        The commit.
+
+    Raises:
+        DataError: git or DVC fails.
+    """
     clone = folder / "landing"
     if clone.exists():
         shutil.rmtree(clone)
@@ -146,14 +168,14 @@ def _version_up_to(spec: datasets.Dataset, window: str, folder: Path) -> str:
     (clone / ".dvc" / "tmp").mkdir()
     shutil.copyfile(folder / "registry" / ".dvc" / "config.local", clone / ".dvc" / "config.local")
     (clone / spec.folder).mkdir(parents=True)
-    for each in [*spec.before(window), window]:
-        link_or_copy(ROOT / spec.path(each), clone / spec.path(each))
+    for window, file in files.items():
+        link_or_copy(file, clone / spec.path(window))
     dvc = str(VENVS / "core" / "bin" / "dvc")
     _run(clone, dvc, "add", "--quiet", spec.folder)
     _run(clone, "git", "add", "--all")
-    _commit(clone, f"{spec.folder} up to {window}")
+    _commit(clone, message)
     _run(clone, dvc, "push", "--quiet")
-    _run(clone, "git", "push", "--quiet", "--force", "origin", f"HEAD:refs/heads/arrived-{window}")
+    _run(clone, "git", "push", "--quiet", "--force", "origin", f"HEAD:refs/heads/{branch}")
     return _run(clone, "git", "rev-parse", "HEAD")
 
 

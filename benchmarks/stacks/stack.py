@@ -41,6 +41,8 @@ class Stack:
     memory_gib: int
     more_files: tuple[str, ...] = field(default=())  # with --celery
     more_services: tuple[str, ...] = field(default=())
+    #: Where the env file names graphs for `./bakeoff bench`.
+    graphs_file: str = ""
     #: The service of which there may be several, and how many there are unless asked for otherwise.
     worker: str = ""
     workers: int = 1
@@ -70,6 +72,8 @@ class Stack:
     def bind(self, env: EnvFile, *, celery: bool = False) -> Compose:
         """Compose, bound to this stack as the env file has it."""
         names = self.files + (self.more_files if celery else ())
+        if self.graphs_file and env.values.get("BAKEOFF_GRAPHS"):
+            names += (self.graphs_file,)
         return Compose(
             project=self.project(env.prefix),
             env_file=env.path,
@@ -110,6 +114,7 @@ AIRFLOW = Stack(
     port="AIRFLOW_PORT",
     mlflow_port="AIRFLOW_MLFLOW_PORT",
     memory_gib=4,
+    graphs_file="graphs.yaml",
     more_files=("celery.yaml",),
     more_services=("redis", "airflow-worker"),
     worker="airflow-worker",

@@ -5,13 +5,13 @@ import json
 import pytest
 
 from benchmarks import docs_stacks, results, stack_cost
-from benchmarks.core_cost import timing
 from benchmarks.places import ROOT
 from benchmarks.stack_cost import StackCost, StackCosts, Start
 from benchmarks.stacks.engine import StackError
 from benchmarks.stacks.footprint import Idle, ServiceIdle
 from benchmarks.stacks.image_size import ImageSize, Part
 from benchmarks.stacks.stack import Tool
+from benchmarks.stats import timing
 from shared.errors import BakeoffError
 
 ENVIRONMENT = {

@@ -106,7 +106,8 @@ def becomes_a_model(stack: StackUnderTest, month: str, model: str, patience_s: f
     """See that a month that has arrived becomes a registered champion, with no further command."""
     store = stack.store.model_copy(update={"model_name": model})
     deadline = time.monotonic() + patience_s
-    while registry.champion(store) is None:
+    # The alias moves first, and the log tells of it a moment later.
+    while registry.champion(store) is None or not registry.promotion_log(store):
         assert time.monotonic() < deadline, f"no {model} is registered"
         time.sleep(1)
     [entry] = registry.promotion_log(store)

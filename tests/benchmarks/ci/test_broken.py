@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 
 import pytest
@@ -151,6 +152,20 @@ def test_what_was_kept_says_that_the_expected_step_stopped_it(change):
     assert row.own_check == row.step.startswith(broken.OWN)
 
 
+def told(row):
+    """The row's line as Markdown's code, in which no backquote may stand."""
+    return f"`{re.sub(chr(27) + r'.*?m', '', row.line).replace(chr(96), chr(39))}`"
+
+
+def test_a_line_of_a_log_is_shown_without_its_colours(tmp_path):
+    change = next(each for each in CHANGES if each.tool == "kubeflow")
+    steps = (ran("test", "Integrity, the pipeline compiles", "failed", seconds=1),)
+    row = broken.became(change, real(change.tool), steps, (), "Pipeline \x1b[95m'retrain'\x1b[0m: `x` failed")
+    path = tmp_path / "coloured.json"
+    path.write_text(broken.CiBroken(tools=(of("kubeflow", row),)).model_dump_json())
+    assert "`Pipeline 'retrain': 'x' failed`" in broken_show.markdown(path)
+
+
 def test_the_document_tells_what_the_rows_say(tmp_path):
     kept = broken.read()
     if not kept:
@@ -160,9 +175,14 @@ def test_the_document_tells_what_the_rows_say(tmp_path):
     assert f"Of {len(rows)} broken changes {len(rows)} were stopped before deploy" in shown
     lines = shown.splitlines()
     for row in rows:
-        [line] = [line for line in lines if f"| {row.did} | {row.job}: {row.step} |" in line and row.when in line]
+        title, fault = broken_show._TITLES[row.tool], broken_show._FAULTS[row.fault]
+        [line] = [line for line in lines if line.startswith(f"| {fault} | {title} | {row.did} |")]
+        assert f"| {row.job}: {row.step} |" in line
+        assert row.when in line
         assert ("| refuses it |" in line) == row.own_check
-        [line] = [line for line in lines if line.startswith("- ") and f"`{row.line}`" in line and row.note in line]
+        [line] = [line for line in lines if line.startswith(f"- {title}, {fault}: ")]
+        assert told(row) in line
+        assert row.note in line
     late = rows[0].model_copy(update={"before_deploy": False})
     path = tmp_path / "late.json"
     path.write_text(broken.CiBroken(tools=(of("airflow", late),)).model_dump_json())

@@ -5,13 +5,13 @@ import shutil
 import pytest
 
 from benchmarks import docs_kubeflow
-from benchmarks.core_cost import timing
 from benchmarks.kubeflow import cost, image
 from benchmarks.kubeflow.cost import KubeflowCost, Run, Sample
 from benchmarks.kubeflow.docker_arm import Runner
 from benchmarks.places import ROOT
 from benchmarks.stacks.engine import StackError
 from benchmarks.stacks.image_size import ImageSize, Part
+from benchmarks.stats import timing
 
 ENVIRONMENT = {
     **{"date": "2026-01-01T00:00:00+00:00", "commit": "abcdef0123456", "os": "Linux", "machine": "x86_64"},

@@ -2,18 +2,18 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.screenshots import places
+from benchmarks.screenshots import browser, places
 from shared.errors import StorageError
 
 
 def test_a_machine_without_a_browser_is_told_how_to_get_one(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(places, "MAC", (tmp_path / "Google Chrome",))
+    monkeypatch.setattr(browser, "MAC", (tmp_path / "Google Chrome",))
     with pytest.raises(StorageError, match="apt-get install chromium"):
-        places.browser()
+        browser.browser()
     there = tmp_path / "chromium-browser"
     there.touch(mode=0o755)
-    assert places.browser() == there
+    assert browser.browser() == there
 
 
 def test_a_stack_that_is_not_up_is_told():

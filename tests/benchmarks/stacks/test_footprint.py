@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.core_cost import timing
 from benchmarks.stacks import footprint
 from benchmarks.stacks.engine import StackError
 from benchmarks.stacks.footprint import Idle, ServiceIdle
 from benchmarks.stacks.stack import STACKS
+from benchmarks.stats import timing
 
 #: `cat /sys/fs/cgroup/cpuacct/cpuacct.usage` in a container of this project, on an engine with cgroups of version 1.
 VERSION_1 = "6294470526\n"
