@@ -1,7 +1,7 @@
 # The verbs that people and CI share. Every one sets up what it needs; `./bakeoff --help` has the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core test-prefect test-airflow test-kubeflow test-parity test-stacks check docs dags \
-	deployments ir lock up-airflow up-prefect up-kubeflow down clean distclean
+.PHONY: help demo test test-core test-prefect test-airflow test-kubeflow test-parity test-stacks test-report check docs \
+	dags deployments report ir lock up-airflow up-prefect up-kubeflow down clean distclean
 # Two environments built, or two tools tested, at once would only wait for each other.
 .NOTPARALLEL:
 
@@ -37,6 +37,13 @@ test-parity:  ## All arms reach the same model
 test-stacks:  ## The tools' real servers in containers, and Kubeflow's steps: from nothing, parity, faults, capabilities (needs Docker, about half an hour)
 	@./bakeoff setup plain --test
 	@.venvs/core/bin/python -m pytest -n 2 tests/stacks
+
+test-report:  ## The report opened in the machine's own Chromium: drawn, readable, agreeing with its data (half a minute)
+	@./bakeoff setup plain --browser
+	@.venvs/report/bin/python -m pytest --confcutdir tests/report tests/report
+
+report:  ## One page of all result files, .bakeoff/report.html
+	@./bakeoff report
 
 check:  ## Lint, format, types, import contracts, docs up to date
 	@./bakeoff setup plain --dev
