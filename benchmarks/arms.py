@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +117,8 @@ class ProcessArm(Arm):
                 yield event
             if ended:
                 break
-            time.sleep(POLL_S)
+            with suppress(subprocess.TimeoutExpired):  # not slept out: the rest of a poll would count against the tool
+                self._process.wait(timeout=POLL_S)
         if self._process.returncode:
             cause = processes.raised(self.log) or processes.tail(self.log, 1)
             raise ArmFailed(
