@@ -24,7 +24,7 @@ QUIET = {
     ("full", Where.COMPOSE): Quiet(30, 60),
 }
 #: Estimates on two cores, in seconds: one retraining with its start; a stack built, started and removed; one on it.
-_RUN_S = {ArmName.PLAIN: 10, ArmName.PREFECT: 18, ArmName.AIRFLOW: 50, ArmName.KUBEFLOW: 30}
+_RUN_S = {ArmName.PLAIN: 8, ArmName.PREFECT: 14, ArmName.AIRFLOW: 36, ArmName.KUBEFLOW: 25}
 _STACK_S, _STACK_RUN_S = 150, 45
 NO_CLUSTER = (
     "Kubeflow's servers need a Kubernetes cluster: "

@@ -161,7 +161,7 @@ def case(
     return Case(
         {"work": "graph", "tool": tool.value, "where": where.value, "graph": graph.title, **(labels or {})},
         take,
-        rounds=asked.count(quick=2, full=5),
+        rounds=asked.count(quick=1, full=5),
         warmup=1 if graph == graphs[0] else 0,
         estimate_s=fixed + graph.tasks * each_s,
         cannot=no_engine() if where is Where.COMPOSE else "",

@@ -53,7 +53,7 @@ def _case(asked: Asked, labels: dict[str, str], tool: ArmName, figure: str, befo
         return Taken({figure: seconds(tool, before, code)})
 
     warmup = 0 if asked.profile == "quick" else 1
-    return Case(labels, take, rounds=asked.count(quick=2, full=5), warmup=warmup, estimate_s=1.4)
+    return Case(labels, take, rounds=asked.count(quick=1, full=5), warmup=warmup, estimate_s=1.4)
 
 
 def seconds(tool: ArmName, before: str, code: str) -> float:

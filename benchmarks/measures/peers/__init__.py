@@ -46,7 +46,7 @@ def _project(project: Project, asked: Asked) -> Group:
             partial(_quickstart, project, cache == "cold"),
             rounds=asked.count(1, 3),
             warmup=0,
-            estimate_s=20,
+            estimate_s=20 if cache == "cold" else 6,
         )
         for cache in ("warm", "cold")
     }
@@ -55,10 +55,10 @@ def _project(project: Project, asked: Asked) -> Group:
         _graph,
         rounds=asked.count(1, 5),
         warmup=1,
-        estimate_s=6,
+        estimate_s=4,
     )
     cases = [first["warm"], graph] if asked.profile == "quick" else [first["warm"], first["cold"], graph]
-    return Group(project.name, cases, partial(_installed, project), estimate_s=20)
+    return Group(project.name, cases, partial(_installed, project), estimate_s=10)
 
 
 @contextmanager
