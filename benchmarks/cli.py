@@ -97,7 +97,7 @@ def demo(
     on: Annotated[list[ArmName] | None, typer.Option(help="Only these arms; give it once for each.")] = None,
     save: Annotated[bool, typer.Option(help="Keep the result in benchmarks/results, for the documents.")] = False,
 ) -> None:
-    """Retrain on March, April and May 2013 on all four arms and compare (about four minutes after the first set-up)."""
+    """Retrain on March, April and May 2013 on all four arms and compare (three minutes after the first set-up)."""
     result = main_job.demo(err, month or main_job.MONTHS, on or list(ARMS), state, port)
     if save:
         results.write(result, RESULTS / "demo.json")

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from benchmarks import stats
+from benchmarks.measures import graphs
 from benchmarks.measures.catalog import Where
 from benchmarks.measures.record import Figure, Result, Sample
 from benchmarks.measures.show import number
@@ -20,6 +21,10 @@ _OWN = {"part": ": {}", "role": " ({})", "beside": ", beside {}", "to": " to {}"
 _PLAIN = ("where", "cache", "graph", "fault", "phase", "setting", "what")
 #: As part or role: the sum of them.
 ALL = "all"
+#: Reckoned out of the makespan, round by round.
+OVER = "over_plain_s"
+#: A figure that is only the least that it can be, where a text of the sample says so: the harness has waited no longer.
+_LEAST = {"detect_s": ("alert", "running")}
 TOOLS = {"plain": "Plain Python", "prefect": "Prefect", "airflow": "Airflow", "kubeflow": "Kubeflow"}
 
 
@@ -79,6 +84,11 @@ class Shown:
         return {True: "less is better", False: "more is better", None: ""}[self.less_is_better]
 
 
+def _is_least(sample: Sample, figure: str) -> bool:
+    text, value = _LEAST.get(figure, ("", ""))
+    return sample.texts.get(text) == value if text else False
+
+
 def title(tool: str) -> str:
     """A tool as it is written; what is none of the arms keeps its own name."""
     return TOOLS.get(tool, tool)
@@ -93,7 +103,7 @@ class Cases:
     """The samples of a result by their exact case."""
 
     def __init__(self, result: Result) -> None:
-        self.cases = result.cases()
+        self._result, self.cases = result, result.cases()
         self._of: dict[Labels, list[Sample]] = {}
         for each in result.samples:
             self._of.setdefault(key(each.case), []).append(each)
@@ -105,10 +115,23 @@ class Cases:
 
     def timing(self, case: dict[str, str], figure: str) -> Timing | None:
         """A figure of the samples that succeeded; None where there is none."""
-        kept = [
-            each.figures[figure] for each in self.samples(case) if each.status == "succeeded" and figure in each.figures
-        ]
+        if figure == OVER:
+            return self._over_plain(case)
+        kept = [each.figures[figure] for each in self._having(case, figure) if not _is_least(each, figure)]
         return stats.timing(kept) if kept else None
+
+    def least(self, case: dict[str, str], figure: str) -> Timing | None:
+        """How long was waited in vain, where samples tell no more of a figure than that it is greater."""
+        kept = [each.figures[figure] for each in self._having(case, figure) if _is_least(each, figure)]
+        return stats.timing(kept) if kept else None
+
+    def _having(self, case: dict[str, str], figure: str) -> list[Sample]:
+        return [each for each in self.samples(case) if each.status == "succeeded" and figure in each.figures]
+
+    def _over_plain(self, case: dict[str, str]) -> Timing | None:
+        if case.get("work") not in ("graph", "retraining") or case.get("tool") == "plain":
+            return None
+        return self._result.over("makespan_s", graphs.baseline(case), **case)
 
     def outcome(self, case: dict[str, str]) -> tuple[str, str]:
         """What became of a case without samples that succeeded, and why."""
@@ -141,6 +164,8 @@ def _shown(figure: Figure, cases: Cases, work: str) -> Shown | None:
             continue
         timing = cases.timing(case, figure.name)
         told, cause = ("", "") if timing else cases.outcome(case)
+        if least := cases.least(case, figure.name):
+            timing, told = None, f"not within {number(least.median)} {figure.unit}"
         if timing or told != "succeeded":
             panel = panel_of(case)
             titles[key(panel)] = ", ".join(v if k in _PLAIN else f"{k} {v}" for k, v in panel.items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -10,7 +10,7 @@ from benchmarks import stats
 from benchmarks.measures.catalog import Name, Where
 from benchmarks.report import matrix
 from benchmarks.report.collect import Collected, Measured
-from benchmarks.report.figures import ALL, TOOLS, Cases, Labels
+from benchmarks.report.figures import ALL, OVER, TOOLS, Cases, Labels
 from benchmarks.stats import Timing
 
 #: Where a tool has no such case, or no such figure.
@@ -51,15 +51,31 @@ class Wanted:
     labels: dict[str, str] = field(default_factory=dict)
     #: Add up, in each round, the cases that differ in this label alone, unless the measure has a sum of its own.
     sum_over: str = ""
+    #: By place: what has to be known to read the row.
+    at: dict[str, str] = field(default_factory=dict)
 
 
+#: Words for a fault's kinds; together they are all faults.
+COUNTED: dict[str, tuple[str, ...]] = {
+    "message": ("message",),
+    "log": ("log",),
+    "hidden": ("hidden",),
+    "not found": ("failed",),
+    "no cause to find": ("none", "absent", "not run"),
+}
 RETRAINING = {"work": "retraining"}
 WANTED = (
     Wanted(Name.SETUP, "From nothing to a first registered model, cold caches", "tthw_s", {"cache": "cold"}),
     Wanted(Name.SETUP, "The same with warm caches", "tthw_s", {"cache": "warm"}),
     Wanted(Name.SETUP, "Disk that it takes", "disk_mb", {"cache": "cold"}),
-    Wanted(Name.OVERHEAD, "One retraining", "makespan_s", RETRAINING),
-    Wanted(Name.OVERHEAD, "Of it beyond plain Python", "over_plain_s", RETRAINING),
+    Wanted(
+        Name.OVERHEAD,
+        "One retraining",
+        "makespan_s",
+        RETRAINING,
+        at={"embedded": "starting its services included", "compose": "servers up"},
+    ),
+    Wanted(Name.OVERHEAD, "Of it beyond plain Python, round by round", OVER, RETRAINING),
     Wanted(
         Name.OVERHEAD,
         "10 tasks that do nothing, one after the other",
@@ -69,7 +85,7 @@ WANTED = (
     # A user's default is the default; what one setting changes stands beside it.
     Wanted(
         Name.OVERHEAD,
-        "The same with Airflow's scheduler looking ten times as often",
+        "The same with the tool looking for work ten times as often, by a setting",
         "makespan_s",
         {"work": "setting", "graph": "10 linear"},
     ),
@@ -80,7 +96,11 @@ WANTED = (
         {"work": "graph", "graph": "40 linear"},
     ),
     Wanted(
-        Name.OVERHEAD, "40 tasks that do nothing, side by side", "makespan_s", {"work": "graph", "graph": "40 fan-out"}
+        Name.OVERHEAD,
+        "40 tasks that do nothing, side by side",
+        "makespan_s",
+        {"work": "graph", "graph": "40 fan-out"},
+        at={"embedded": "at once: Prefect 40, Airflow 4, kfp.local 2", "compose": "at once: Prefect 40, Airflow 8"},
     ),
     Wanted(Name.FOOTPRINT, "Memory while idle", "memory_mib", {"phase": "idle"}, sum_over="part"),
     Wanted(Name.FOOTPRINT, "Memory during a retraining", "memory_mib", {"phase": "busy"}, sum_over="part"),
@@ -136,7 +156,8 @@ def _lines(wanted: Wanted, collected: Collected) -> Iterator[Line]:
     ):
         cells = {tool: _cell(cases, some, wanted) for tool, some in tools.items()}
         if any(cell.timing for cell in cells.values()):
-            where = ", ".join(value for _, value in labels)
+            told = wanted.at.get(dict(labels).get("where", ""), "")
+            where = ", ".join([*(value for _, value in labels), *([told] if told else [])])
             unit = measured.measure.figure(wanted.figure).unit
             yield Line(wanted.measure, wanted.what, unit, cells, where)
 
@@ -177,25 +198,28 @@ def _debug(collected: Collected) -> Iterator[Line]:
         yield Line(Name.DEBUG, "Seeded faults", "", missing=not_yet(Name.DEBUG))
         return
     table = matrix.make(measured)
-    of = len(table.rows)
-    told: tuple[tuple[str, str, Callable[[list[matrix.Cell]], Cell]], ...] = (
-        (f"Where the cause of {of} seeded faults stands: message / log / hidden / not found", "count", _counts),
-        ("Until the tool tells of a fault: median over the faults", "s", lambda some: _median(some, "detect_s")),
-        ("Steps of the walk to the cause: median over the faults", "count", lambda some: _median(some, "walk_steps")),
+    counts = f"Where the cause of {len(table.rows)} seeded faults stands: {' / '.join(COUNTED)}"
+    medians = (
+        ("Until the tool tells of a fault: median over those that all tell of", "s", "detect_s"),
+        ("Steps of the walk to the cause: median over the same", "count", "walk_steps"),
     )
-    for what, unit, figure in told:
+    tools = {where: [tool for tool in table.tools if (tool, where) in table.columns] for where in table.wheres}
+    for where in table.wheres:
+        yield Line(Name.DEBUG, counts, "count", {t: _counts(table.column(t, where)) for t in tools[where]}, where)
+    for what, unit, figure in medians:
         for where in table.wheres:
-            tools = [tool for tool in table.tools if (tool, where) in table.columns]
-            cells = {tool: figure(table.column(tool, where)) for tool in tools}
-            yield Line(Name.DEBUG, what, unit, cells, where)
+            told = table.told_by_all(where)
+            cells = {
+                tool: _median([table.cells[fault, tool, where] for fault in told], figure) for tool in tools[where]
+            }
+            yield Line(Name.DEBUG, what, unit, cells, f"{where}, {len(told)} faults")
 
 
 def _counts(some: list[matrix.Cell]) -> Cell:
     kinds = [each.kind for each in some]
     if not kinds or set(kinds) <= {"absent", "not run"}:
         return Cell(text="not run", cause=some[0].cause if some else "")
-    parts = [kinds.count(kind) for kind in ("message", "log", "hidden", "failed")]
-    return Cell(text=" / ".join(map(str, parts)))
+    return Cell(text=" / ".join(str(sum(kind in of for kind in kinds)) for of in COUNTED.values()))
 
 
 def _median(some: list[matrix.Cell], figure: str) -> Cell:

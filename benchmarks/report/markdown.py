@@ -9,7 +9,7 @@ from benchmarks.measures.catalog import Name, Where, asked
 from benchmarks.measures.rounds import estimate_s
 from benchmarks.measures.show import number
 from benchmarks.places import RESULTS
-from benchmarks.report import collect, flags, headline, matrix
+from benchmarks.report import beside, collect, flags, headline, matrix
 from benchmarks.report.collect import Collected, Load, Measured
 from benchmarks.report.figures import TOOLS, show, spread
 from benchmarks.report.page import unmeasured
@@ -84,6 +84,12 @@ def debug_matrix(folder: Path = RESULTS, load: Load = catalog.load, root: str = 
     return "\n".join([*rows, "", *legend, "", _source(measured, root)])
 
 
+def published(folder: Path = RESULTS, load: Load = catalog.load) -> str:
+    """What others publish of the same graphs, beside ours."""
+    measured = collect.collect(folder, load).measured.get(Name.PEERS)
+    return beside.table(measured) if measured else f"Not measured yet: `{headline.command(Name.PEERS)}`."
+
+
 def failures(measured: Measured) -> str:
     """What failed, and what was not run, with the cause."""
     rows = [f"| {each.case} | {each.status} | {each.count} | {_text(each.cause)} |" for each in unmeasured(measured)]
@@ -110,6 +116,8 @@ def _line(line: headline.Line) -> str:
 
 def _cell(cell: matrix.Cell) -> str:
     parts = [f"{_SYMBOLS[cell.kind]} {', '.join([cell.kind, *cell.also])}"]
+    if cell.untold:
+        parts.append(f"told nothing in {number(cell.untold.median)} s")
     if "detect_s" in cell.figures:
         parts.append(f"{number(cell.figures['detect_s'].median)} s")
     if "walk_steps" in cell.figures:

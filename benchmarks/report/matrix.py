@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from benchmarks.measures.debug.catalogue import faults
@@ -23,6 +23,10 @@ KINDS: dict[Kind, str] = {
 }
 
 
+#: What a tool says of a run that has failed, or of a file that it cannot read. What refuses the request itself is none.
+TOLD = ("failed", "not_parsed")
+
+
 @dataclass(frozen=True)
 class Cell:
     """One fault with one tool at one place."""
@@ -31,6 +35,10 @@ class Cell:
     #: Other answers of other rounds.
     also: tuple[str, ...] = ()
     figures: dict[str, Timing] = field(default_factory=dict)
+    #: Seconds in which the tool told nothing, where it still said that all goes well when the harness waited no longer.
+    untold: Timing | None = None
+    #: What the tool told: "failed", "not_parsed", ...
+    alert: str = ""
     cause: str = ""
     state: str = ""
 
@@ -63,6 +71,16 @@ class Matrix:
         if (tool, where) not in self.columns:
             return []
         return [self.cells[fault, tool, where] for fault in self.rows]
+
+    def told_by_all(self, where: str) -> list[str]:
+        """The faults that every tool at a place told of itself: only of those are the seconds compared."""
+        run = [tool for tool, place in self.columns if place == where and not self._is_not_run(tool, where)]
+        return [
+            fault for fault in self.rows if run and all(self.cells[fault, tool, where].alert in TOLD for tool in run)
+        ]
+
+    def _is_not_run(self, tool: str, where: str) -> bool:
+        return {each.kind for each in self.column(tool, where)} <= {"absent", "not run"}
 
 
 def is_control(fault: str) -> bool:
@@ -106,14 +124,14 @@ def _cell(cases: Cases, case: dict[str, str], measured: Measured) -> Cell:
         each.name: timing for each in measured.measure.figures if (timing := cases.timing(case, each.name)) is not None
     }
     found = cases.texts(case, "cause_in")
-    state = next(iter(cases.texts(case, "state")), "")
-    line = next(iter(cases.texts(case, "cause_line")), "")
+    state, line, alert = (next(iter(cases.texts(case, name)), "") for name in ("state", "cause_line", "alert"))
+    known = Cell("none", (), figures, cases.least(case, "detect_s"), alert, line, state)
     if not any(each.status == "succeeded" for each in samples):
         told, cause = cases.outcome(case)
         kind: Kind = "failed" if told == "failed" else "absent" if _is_absent(case) else "not run"
-        return Cell(kind, (), figures, cause, state)
+        return replace(known, kind=kind, cause=cause)
     kinds: list[Kind] = [kind for kind in KINDS if kind in found]
     if not kinds:
-        return Cell("none", (), figures, line, state)
+        return known
     first = next(kind for text in found for kind in kinds if kind == text)
-    return Cell(first, tuple(each for each in found if each != first), figures, line, state)
+    return replace(known, kind=first, also=tuple(each for each in found if each != first))

@@ -16,7 +16,7 @@ from benchmarks.measures import catalog
 from benchmarks.measures.catalog import Name
 from benchmarks.measures.show import number
 from benchmarks.places import RESULTS, ROOT
-from benchmarks.report import collect, flags, further, headline, matrix, tables
+from benchmarks.report import beside, collect, flags, further, headline, matrix, tables
 from benchmarks.report.charts import Chart, Charts
 from benchmarks.report.collect import Collected, Load, Measured, machine
 from benchmarks.report.figures import TOOLS, Cases, Shown, show, title, unit
@@ -143,6 +143,7 @@ def _measure(name: Name, measured: Measured | None, charts: Charts) -> Part:
         more=more,
         matrix=matrix.make(measured) if name is Name.DEBUG else None,
         unmeasured=tuple(unmeasured(measured)),
+        tables=(tables.html(beside.table(measured), "Beside published figures"),) if name is Name.PEERS else (),
     )
 
 

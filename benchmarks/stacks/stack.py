@@ -114,7 +114,7 @@ AIRFLOW = Stack(
     port="AIRFLOW_PORT",
     mlflow_port="AIRFLOW_MLFLOW_PORT",
     memory_gib=4,
-    graphs_file="graphs.yaml",
+    graphs_file="graphs-airflow.yaml",
     more_files=("celery.yaml",),
     more_services=("redis", "airflow-worker"),
     worker="airflow-worker",
@@ -129,6 +129,7 @@ PREFECT = Stack(
     port="PREFECT_PORT",
     mlflow_port="PREFECT_MLFLOW_PORT",
     memory_gib=2,
+    graphs_file="graphs-prefect.yaml",
     worker="prefect-worker",
 )
 STACKS: dict[Tool, Stack] = {Tool.AIRFLOW: AIRFLOW, Tool.PREFECT: PREFECT}

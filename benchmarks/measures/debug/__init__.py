@@ -46,7 +46,8 @@ FIGURES = (
             "From the trigger of the run (of an import error: from the change of the file) until the tool's own "
             "API says failed, or a broken file; where there is no API that outlives the run (plain, kfp.local, "
             "embedded Prefect), until the process has ended. Retries that the pipeline asks for (after 5, 15 and "
-            "45 s) are part of it. None where nothing was ever told: cured by a retry, or green."
+            "45 s) are part of it. None where nothing was ever told: cured by a retry, or green. Where the run still "
+            "went on when the harness waited no longer, how long it had waited: told as such, and in no median."
         ),
     ),
     Figure(

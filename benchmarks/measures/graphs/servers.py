@@ -28,8 +28,14 @@ _DEPLOY = ("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", "prefe
 
 
 @contextlib.contextmanager
-def stack(tool: ArmName, graphs: Sequence[Graph], tell: Tell) -> Iterator[StackSettings]:
+def stack(tool: ArmName, graphs: Sequence[Graph], tell: Tell, **setting: str) -> Iterator[StackSettings]:
     """Bring up a stack of one tool that has the graphs; it and its data are gone afterwards.
+
+    Args:
+        tool: whose.
+        graphs: that it has.
+        tell: is called with what is being done.
+        setting: variables of compose/graphs-TOOL.yaml that are to differ from the tool's default.
 
     Raises:
         StackError: it does not come up.
@@ -39,7 +45,7 @@ def stack(tool: ArmName, graphs: Sequence[Graph], tell: Tell) -> Iterator[StackS
         tell("removing what an earlier one has left")
         lifecycle.down(its, file, quiet, volumes=True)
         file.unlink()
-    env_file.make_another(file, PREFIX, BAKEOFF_GRAPHS=",".join(each.name for each in graphs))
+    env_file.make_another(file, PREFIX, BAKEOFF_GRAPHS=",".join(each.name for each in graphs), **setting)
     try:
         tell("building and starting the servers")
         lifecycle.up(its, file, quiet)

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from benchmarks.measures import graphs
 from benchmarks.measures.catalog import Asked, Measure, Name, Where
 from benchmarks.measures.graphs import figures
-from benchmarks.measures.graphs.airflow import Services
-from benchmarks.measures.overhead import harness, imports, retraining, usage
+from benchmarks.measures.overhead import harness, imports, retraining, setting, usage
 from benchmarks.measures.record import Figure
-from benchmarks.measures.rounds import Case, Group, Taken, Tell
-from benchmarks.places import ArmName
-from shared.graphs import Graph
+from benchmarks.measures.rounds import Group
 
 FIGURES = (
     *figures.FIGURES,
@@ -34,9 +28,6 @@ FIGURES = (
     *usage.FIGURES,
 )
 
-#: What a team may set that wants less latency of Airflow. All other cases have the tools' defaults.
-TUNED, SETTING = Graph(10, "linear"), "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME"
-
 
 def groups(asked: Asked) -> list[Group]:
     """All that is asked for, embedded first."""
@@ -45,33 +36,13 @@ def groups(asked: Asked) -> list[Group]:
     if Where.EMBEDDED in asked.where:
         found += [imports.group(asked), retraining.embedded(asked)]
         found.append(graphs.embedded(asked, wanted, more=harness.of_airflow(asked)))
-        found += tuned(asked)
         found.append(harness.group(asked))
     for tool in graphs.stacks(asked):
         found.append(graphs.on_servers(asked, tool, wanted, more=retraining.on_servers(asked, tool)))
+    found += setting.groups(asked)
     if rest := retraining.on_kubeflow(asked):
         found.append(Group("retraining on a cluster", rest))
     return [each for each in found if each.cases]
-
-
-def tuned(asked: Asked) -> list[Group]:
-    """Airflow with a scheduler that looks ten times a second, when idle, instead of once: services of their own."""
-    if asked.profile == "quick" or ArmName.AIRFLOW not in asked.tools:
-        return []
-
-    @contextmanager
-    def opened(tell: Tell) -> Iterator[graphs.Open]:
-        folder = graphs.folder_of("tuned")
-        with Services(folder, [TUNED], {SETTING: "0.1"}).running() as airflow:
-            yield graphs.Open(folder, airflow=airflow)
-
-    def take(opened: graphs.Open, tell: Tell) -> Taken:
-        assert opened.airflow is not None
-        return opened.airflow.run(TUNED)
-
-    labels = {"work": "setting", "tool": ArmName.AIRFLOW.value, "where": Where.EMBEDDED.value, "graph": TUNED.title}
-    case = Case({**labels, "setting": f"{SETTING}=0.1"}, take, asked.count(quick=1, full=5), estimate_s=6.0)
-    return [Group("a setting of Airflow", [case], opened, 25.0)]
 
 
 MEASURE = Measure(
@@ -81,8 +52,6 @@ MEASURE = Measure(
     figures=FIGURES,
     groups=groups,
     limits=(
-        "With the harness on, the plain retraining of `harness` lasts until the harness has seen its end, up to 0.1 s "
-        "late; no figure of an arm has that in it, for its end is the time of the last event.",
         "One machine. Embedded Airflow's services are up before its graphs are run, and what starting them takes is in "
         "the retraining's start; Prefect embedded and KFP's local runner are a fresh process for each run.",
         "A task is a process with Airflow and KFP, and a thread of the flow's process with Prefect: it costs less, and "
@@ -94,5 +63,8 @@ MEASURE = Measure(
         "On servers each tool's stack is alone on the machine. Its retraining's execution is by the tool's timestamps, "
         "with what a task's process imports; embedded it is by the step's own.",
         "Airflow's LocalExecutor has 4 slots embedded and 8 in compose; Prefect's flow has as many threads as tasks.",
+        "All cases have the tools' defaults for how often they look for work, but those of `setting`.",
+        "Of the graphs only the smallest has a warm-up, which is one of the tool; Airflow's runs with the harness on "
+        "and off have none, for the services have run the graphs before.",
     ),
 )

@@ -59,7 +59,10 @@ def on_kubeflow(asked: Asked) -> list[Case]:
     """The row of a cluster, which this measure does not start."""
     if ArmName.KUBEFLOW not in asked.tools or Where.COMPOSE not in asked.where:
         return []
-    told = "it needs a cluster: `./bakeoff up kubeflow`, then `./bakeoff retrain --on kubeflow --stack kind --json`"
+    told = (
+        "it needs a cluster: `./bakeoff up kubeflow`, then "
+        f"`./bakeoff retrain --on kubeflow --stack kind --month {MONTH} --json`"
+    )
     labels = {"work": "retraining", "tool": ArmName.KUBEFLOW.value, "where": "kind"}
     return [Case(labels, lambda opened, tell: Taken({}), estimate_s=0.0, cannot=told)]
 

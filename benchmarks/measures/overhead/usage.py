@@ -27,8 +27,8 @@ FIGURES = (
         title="harness over measured",
         unit="%",
         definition="CPU of the harness in per cent of the CPU of what is measured, which includes what answering the "
-        "harness costs a server: read it with cpu_s of on against off. Airflow's tasks do nothing where it is on and "
-        "off, so that this is the most that it can be; a retraining has it as well.",
+        "harness costs a server: read it with cpu_s of on against off. Where Airflow has it on, its tasks do nothing "
+        "and it is asked every 2 s; in a retraining it is asked every second, and events are read ten times a second.",
     ),
 )
 

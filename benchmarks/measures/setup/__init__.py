@@ -137,7 +137,8 @@ MEASURE = Measure(
             title="commands",
             unit="count",
             definition="The tool's own commands that a person types to get there, without the harness, as listed in "
-            "benchmarks/measures/setup/commands.yaml. The measure runs these, or fails.",
+            "benchmarks/measures/setup/commands.yaml. The measure runs these, or fails; where one "
+            "sends a request, the request alone: what that command takes to start is in no figure.",
         ),
         Figure(
             name="config_lines",

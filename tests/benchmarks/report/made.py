@@ -85,13 +85,13 @@ def overhead(draw):
     for tool, cost in {"plain": 0.001, "prefect": 0.05, "airflow": 1.2, "kubeflow": 0.3}.items():
         for where in WHERES[tool]:
             places = {"where": where}
-            rows += draw.case(tool, {**places, "work": "retraining"}, makespan_s=12 + 8 * cost, over_plain_s=8 * cost)
+            rows += draw.case(tool, {**places, "work": "retraining"}, makespan_s=12 + 8 * cost)
             for graph in ("1 linear", "10 linear", "40 linear", "10 fan-out", "40 fan-out"):
                 labels = {**places, "work": "graph", "graph": graph}
                 rows += draw.case(tool, labels, makespan_s=cost * int(graph.split()[0]), schedule_s=cost / 2)
         rows += draw.case(tool, {"where": "embedded", "work": "import"}, import_s=1 + cost)
     noisy = {"where": "embedded", "work": "retraining"}
-    rows += [sample("airflow", 5, case=noisy, makespan_s=45.0, over_plain_s=30.0)]
+    rows += [sample("airflow", 5, case=noisy, makespan_s=45.0)]
     rows += [sample("prefect", 5, case=noisy, status="failed", error='database is locked <sqlite3> & "gone"')]
     return rows
 
@@ -134,7 +134,9 @@ def debug(draw):
                     rows.append(sample(tool, case=labels, texts={"state": "success"}, walk_steps=1))
                 elif not (fault == "stale-cache" and tool == "prefect" and where == "compose"):
                     kind = ("message", "log", "hidden")[(number + len(tool)) % 3]
-                    texts = {"cause_in": kind, "cause_line": f"ValueError: {fault} <of {tool}>", "state": "failed"}
+                    alert = "running" if fault == "hang" and tool == "kubeflow" else "failed"
+                    cause = f"ValueError: {fault} <of {tool}>"
+                    texts = {"cause_in": kind, "cause_line": cause, "state": alert, "alert": alert}
                     figures = {"detect_s": draw.around(5 + number * 4), "walk_steps": 1 + number % 5}
                     rows.append(sample(tool, case=labels, texts=texts, resume_s=draw.around(9), **figures))
     return rows

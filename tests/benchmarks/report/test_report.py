@@ -5,15 +5,17 @@ import json
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 
 from benchmarks import results
 from benchmarks.measures.catalog import Name
 from benchmarks.measures.record import ResultError, path
-from benchmarks.report import collect, figures, flags, headline, markdown, matrix, page
+from benchmarks.measures.show import number
+from benchmarks.report import beside, collect, figures, flags, headline, markdown, matrix, page
 from benchmarks.stacks import engine
-from tests.benchmarks.measures.made import ENVIRONMENT, sample
+from tests.benchmarks.measures.made import ENVIRONMENT, result, sample
 from tests.benchmarks.report import made
 
 
@@ -145,12 +147,57 @@ def test_every_cell_of_the_debug_matrix_has_an_answer(collected, html):
 def test_where_causes_stand_is_counted_without_the_control(collected):
     [line] = [each for each in headline.lines(collected) if each.what.startswith("Where") and each.where == "embedded"]
     assert "15 seeded faults" in line.what
-    assert sum(map(int, line.cells["airflow"].text.split(" / "))) == 14  # one does not exist there
-    assert line.cells["airflow"].text.endswith("/ 1")
+    counts = list(map(int, line.cells["airflow"].text.split(" / ")))
+    assert sum(counts) == 15
+    assert counts[3:] == [1, 1]  # the hang was not told; one fault does not exist there
     [servers] = [
         each for each in headline.lines(collected) if each.what.startswith("Where") and each.where == "compose"
     ]
     assert (servers.cells["kubeflow"].text, servers.cells["kubeflow"].cause) == ("not run", made.NO_CLUSTER)
+
+
+def test_what_was_waited_for_in_vain_is_no_time_until_it_was_told(collected):
+    table = matrix.make(collected.measured[Name.DEBUG])
+    hang = table.cells["hang", "kubeflow", "embedded"]
+    [waited] = hang.untold.samples
+    assert "detect_s" not in hang.figures
+    [shown] = [each for each in figures.show(collected.measured[Name.DEBUG]) if each.figure == "detect_s"]
+    [mark] = [each for panel in shown.panels if panel.title == "embedded, hang" for each in panel.marks[-1:]]
+    assert (mark.tool, mark.timing) == ("kubeflow", None)
+    assert mark.told == f"not within {number(waited)} s"
+
+
+def test_seconds_until_told_are_of_the_faults_that_all_tools_told(collected):
+    table = matrix.make(collected.measured[Name.DEBUG])
+    embedded, servers = (set(table.told_by_all(each)) for each in ("embedded", "compose"))
+    assert embedded == set(made.FAULTS) - {"control", "hang", "stale-cache"}
+    assert servers == embedded  # of the tools that were run there
+    [line] = [each for each in headline.lines(collected) if each.what.startswith("Until") and "embedded" in each.where]
+    assert line.where == "embedded, 13 faults"
+    assert all(len(cell.timing.samples) == 13 for cell in line.cells.values())
+
+
+def test_what_a_tool_takes_beyond_plain_python_is_reckoned_round_by_round(collected):
+    result = collected.measured[Name.OVERHEAD].result
+    case = {"tool": "kubeflow", "where": "embedded", "work": "retraining"}
+    theirs = result.timing("makespan_s", **{**case, "tool": "plain"}).samples
+    ours = result.timing("makespan_s", **case).samples
+    pairs = [one - other for one, other in zip(ours, theirs, strict=True)]
+    assert figures.Cases(result).timing(case, figures.OVER).samples == pytest.approx(pairs)
+    [line] = [each for each in headline.lines(collected) if each.what.startswith("Of it beyond")]
+    assert line.cells["kubeflow"].timing.samples == pytest.approx(pairs)
+    assert "plain" not in line.cells or line.cells["plain"].timing is None
+
+
+def test_published_figures_stand_beside_ours_of_the_same_graph_alone():
+    rows = [sample("prefect", case={"work": "graph", "where": "embedded", "graph": "10 linear fib(33)"}, tasks_s=3.4)]
+    rows += [sample("prefect", case={"work": "graph", "where": "embedded", "graph": "10 linear"}, tasks_s=0.4)]
+    told = beside.table(SimpleNamespace(result=result(rows, "peers")))
+    assert "| 10 linear fib(33) | Prefect" in told
+    assert "| 3.40 | here |" in told
+    assert "Temporal" in told
+    assert "0.4" not in told
+    assert "fib(10)" not in told
 
 
 def test_memory_is_the_sum_of_a_tools_parts_round_by_round(collected):

@@ -71,7 +71,7 @@ def test_the_published_graphs_are_asked_of_our_arms():
         found = peers.MEASURE.groups(catalog.Asked(profile, where=[Where.COMPOSE]))
         return {case.labels["graph"] for group in found for case in group.cases}
 
-    assert asked_for("full") == {"40 linear fib(10)", "10 linear fib(33)"}
+    assert asked_for("full") == {"40 linear fib(10)", "10 linear fib(33)", "10 linear"}
     assert asked_for("quick") == {"10 linear fib(33)"}
 
 

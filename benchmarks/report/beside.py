@@ -1,0 +1,34 @@
+"""What others have published of the same graphs, in one table with ours, each with its source."""
+
+from __future__ import annotations
+
+from benchmarks.measures.graphs import published
+from benchmarks.measures.show import number
+from benchmarks.report.collect import Measured
+from benchmarks.report.figures import Cases, spread, title
+
+
+def table(measured: Measured) -> str:
+    """As Markdown: the first task's being ready to the last one's end, ours first; '' where none of the graphs ran."""
+    cases = Cases(measured.result)
+    versions = measured.result.versions
+    rows = []
+    for graph in dict.fromkeys(each.graph for each in published.WINDMILL):
+        for case in cases.cases:
+            if case.get("graph") == graph and (timing := cases.timing(case, "tasks_s")):
+                tool = case["tool"]
+                version = versions.get(tool, {}).get(_PACKAGE.get(tool, ""), "")
+                where = case["where"] + (f", beside {title(case['beside'])}" if "beside" in case else "")
+                rows.append(f"| {graph} | {title(tool)} {version}".rstrip() + f" | {where} | {spread(timing)} | here |")
+        rows += [
+            f"| {graph} | {each.engine} | compose | {number(each.seconds)} | Windmill |"
+            for each in published.WINDMILL
+            if each.graph == graph and rows
+        ]
+    if not rows:
+        return ""
+    head = ["| graph | engine | where | first ready to last end, s | measured by |", "|---|---|---|---:|---|"]
+    return "\n".join([*head, *rows, "", f"{published.NOTE} [Source]({published.SOURCE})."])
+
+
+_PACKAGE = {"airflow": "apache-airflow", "prefect": "prefect", "kubeflow": "kfp"}
