@@ -26,9 +26,11 @@ from shared import events
 from shared.config import RetrainConfig
 
 READY_S = 120.0
-#: Between two questions about a run: each costs the api-server some CPU, and more seldom ones would leave Airflow idle
-#: between two months (`./bakeoff bench overhead` tells what the harness takes).
-ASK_S = 1.0
+#: Between two questions about a run: each costs the api-server some CPU (`./bakeoff bench overhead` tells how much), so
+#: that there are few until a step tells that the end is near. Then, fewer would leave Airflow idle between two months.
+SELDOM_S, ASK_S = 5.0, 1.0
+#: The steps with which a run may end.
+_LAST = ("evaluate", "register", "refuse")
 SILENCE_S = 30.0
 STOP_S = 3.0
 _SERVICES = (["api-server"], ["scheduler", "--skip-serve-logs"], ["dag-processor"])
@@ -166,8 +168,9 @@ class AirflowArm(Arm):
         made = self._ask("POST", f"{_DAG}/dagRuns", json={"logical_date": None, "conf": conf})
         run = f"{_DAG}/dagRuns/{made['dag_run_id']}"
         asked = answered = time.monotonic()
+        pause = SELDOM_S
         while made["state"] not in ("success", "failed"):
-            if time.monotonic() - asked >= ASK_S:
+            if time.monotonic() - asked >= pause:
                 asked = time.monotonic()
                 try:
                     made = self._ask("GET", run)
@@ -177,6 +180,8 @@ class AirflowArm(Arm):
                         raise
             for event in events.read(listener, seen):
                 seen += 1
+                if event["state"] == "failed" or (event["state"] == "finished" and event["step"] in _LAST):
+                    pause = ASK_S
                 yield event
             self._see_that_all_live()
             time.sleep(POLL_S)

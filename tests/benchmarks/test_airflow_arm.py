@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import httpx
 import pytest
 
@@ -18,6 +20,7 @@ MADE = {"dag_run_id": "r", "state": "queued", "end_date": None}
 def follow(monkeypatch, tmp_path):
     """Run one config; the API answers with these, one after the other."""
     monkeypatch.setattr(airflow_arm, "ASK_S", 0.0)
+    monkeypatch.setattr(airflow_arm, "SELDOM_S", 0.0)
     monkeypatch.setattr(airflow_arm, "POLL_S", 0.0)
     config = RetrainConfig(month="2013-03", events=tmp_path / "events.jsonl")
 
@@ -49,6 +52,27 @@ def test_events_are_told_while_it_runs_and_the_last_ones_too(follow):
     assert next(told)["state"] == "started"
     events.tell(config.events, step="ingest", label="", state="started")
     assert [each["step"] for each in told] == ["ingest", "retrain"]
+
+
+@pytest.mark.parametrize(
+    ("event", "often"),
+    [
+        ({"step": "train", "label": "a", "state": "finished"}, False),
+        ({"step": "evaluate", "label": "", "state": "started"}, False),
+        ({"step": "evaluate", "label": "", "state": "finished"}, True),
+        ({"step": "register", "label": "", "state": "finished"}, True),
+        ({"step": "ingest", "label": "", "state": "failed"}, True),
+    ],
+)
+def test_airflow_is_asked_seldom_until_a_step_tells_that_the_end_is_near(follow, monkeypatch, event, often):
+    monkeypatch.setattr(airflow_arm, "SELDOM_S", 0.5)
+    monkeypatch.setattr(airflow_arm, "POLL_S", 0.01)
+    told, config = follow({**MADE, "state": "success"})
+    begin = time.monotonic()
+    next(told)
+    events.tell(config.events, **event)
+    list(told)
+    assert (time.monotonic() - begin < 0.5) is often
 
 
 def test_a_run_that_fails_names_the_task(follow):

@@ -28,7 +28,7 @@ FIGURES = (
         unit="%",
         definition="CPU of the harness in per cent of the CPU of what is measured, which includes what answering the "
         "harness costs a server: read it with cpu_s of on against off. Where Airflow has it on, its tasks do nothing "
-        "and it is asked every 2 s; in a retraining it is asked every second, and events are read ten times a second.",
+        "and it is asked every 2 s; in a retraining every 5 s, at its end every second, and events are read ten times.",
     ),
 )
 

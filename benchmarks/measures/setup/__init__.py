@@ -16,7 +16,7 @@ from benchmarks.stacks.stack import STACKS
 CACHES = ("cold", "warm")
 #: Estimates: seconds of one go on two cores, and of one on a stack from no layers and from those that are there.
 _GO_S = {ArmName.PLAIN: 40, ArmName.PREFECT: 55, ArmName.AIRFLOW: 80, ArmName.KUBEFLOW: 65}
-_STACK_S = {"cold": 240, "warm": 150}
+_STACK_S = {"cold": 120, "warm": 70}
 NO_CLUSTER = (
     "Kubeflow's servers need a Kubernetes cluster: "
     "`./bakeoff up kubeflow && ./bakeoff retrain --on kubeflow --stack kind --month 2013-03` where kind and kubectl are"
