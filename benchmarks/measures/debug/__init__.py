@@ -125,6 +125,9 @@ LIMITS = (
     "log still may.",
     "Retries are those of the three adapters (after 5, 15 and 45 s); Airflow's and Prefect's leave alone what "
     "cannot pass.",
+    "A wrong image tag is refused by the container engine, before the tool knows of it; where no registry of images "
+    "can be reached, as on the machine of the results that are kept, because of that. A database that is down leaves "
+    "no API that could tell of a run. Neither is among the seconds that the headline compares.",
     "The quick profile takes four rows of the catalogue, and does not ask how a tool goes on.",
     "Kubeflow is kfp.local: what its server would show was not seen here.",
 )
