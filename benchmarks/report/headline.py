@@ -102,8 +102,22 @@ WANTED = (
         {"work": "graph", "graph": "40 fan-out"},
         at={"embedded": "at once: Prefect 40, Airflow 4, kfp.local 2", "compose": "at once: Prefect 40, Airflow 8"},
     ),
-    Wanted(Name.FOOTPRINT, "Memory while idle", "memory_mib", {"phase": "idle"}, sum_over="part"),
-    Wanted(Name.FOOTPRINT, "Memory during a retraining", "memory_mib", {"phase": "busy"}, sum_over="part"),
+    Wanted(
+        Name.FOOTPRINT,
+        "Memory while idle",
+        "memory_mib",
+        {"phase": "idle"},
+        sum_over="part",
+        at={"compose": "Postgres and MLflow included"},
+    ),
+    Wanted(
+        Name.FOOTPRINT,
+        "Memory during a retraining",
+        "memory_mib",
+        {"phase": "busy"},
+        sum_over="part",
+        at={"compose": "Postgres and MLflow included"},
+    ),
     Wanted(Name.MIGRATION, "Code of the adapter", "adapter_lines", {"work": "adapter"}),
     Wanted(Name.MIGRATION, "Settings that go with it", "config_lines", {"work": "adapter"}),
     Wanted(Name.MIGRATION, "Settings of its servers", "server_config_lines", {"work": "adapter"}),
@@ -148,7 +162,11 @@ def _lines(wanted: Wanted, collected: Collected) -> Iterator[Line]:
     rows: dict[Labels, dict[str, list[dict[str, str]]]] = {}
     for case in _wanted(wanted, cases):
         place = {"kind": Where.COMPOSE.value}
-        apart = {k: place.get(v, v) for k, v in case.items() if k not in {"tool", wanted.sum_over, *wanted.labels}}
+        apart = {
+            k: place.get(v, v)
+            for k, v in case.items()
+            if k not in {"tool", wanted.sum_over, *wanted.labels} and v != ALL
+        }
         rows.setdefault(tuple(apart.items()), {}).setdefault(case["tool"], []).append(case)
     order = {where: number for number, where in enumerate(Where)}
     for labels, tools in sorted(
@@ -170,7 +188,8 @@ def _wanted(wanted: Wanted, cases: Cases) -> list[dict[str, str]]:
         if wanted.labels.items() <= case.items() and case.get("tool") in TOOLS and "beside" not in case
     ]
     sums = [case for case in found if case.get(wanted.sum_over) == ALL]
-    return sums or found
+    whole = [case for case in sums if case.get("role") == ALL]  # its parts are in the measure's own part
+    return whole or sums or found
 
 
 def _cell(cases: Cases, some: list[dict[str, str]], wanted: Wanted) -> Cell:
