@@ -71,6 +71,15 @@ class Case:
     cannot: str = ""
 
 
+def elsewhere(labels: dict[str, str], cannot: str) -> Case:
+    """A row of what this measure takes on no machine: it says what would."""
+
+    def take(opened: object, tell: Tell) -> Taken:
+        raise AssertionError("a case that cannot be measured is not")
+
+    return Case(labels, take, estimate_s=0.0, cannot=cannot)
+
+
 @dataclass(frozen=True)
 class Group:
     """Cases that take turns, with what has to be open meanwhile, such as a stack of servers.

@@ -14,17 +14,19 @@ def table(measured: Measured) -> str:
     versions = measured.result.versions
     rows = []
     for graph in dict.fromkeys(each.graph for each in published.WINDMILL):
+        ours = []
         for case in cases.cases:
             if case.get("graph") == graph and (timing := cases.timing(case, "tasks_s")):
                 tool = case["tool"]
                 version = versions.get(tool, {}).get(_PACKAGE.get(tool, ""), "")
                 where = case["where"] + (f", beside {title(case['beside'])}" if "beside" in case else "")
-                rows.append(f"| {graph} | {title(tool)} {version}".rstrip() + f" | {where} | {spread(timing)} | here |")
-        rows += [
+                ours.append(f"| {graph} | {title(tool)} {version}".rstrip() + f" | {where} | {spread(timing)} | here |")
+        theirs = [
             f"| {graph} | {each.engine} | compose | {number(each.seconds)} | Windmill |"
             for each in published.WINDMILL
-            if each.graph == graph and rows
+            if each.graph == graph
         ]
+        rows += [*ours, *theirs] if ours else []
     if not rows:
         return ""
     head = ["| graph | engine | where | first ready to last end, s | measured by |", "|---|---|---|---:|---|"]

@@ -11,7 +11,7 @@ from benchmarks.measures.footprint.embedded import Quiet
 from benchmarks.measures.footprint.parts import EMBEDDED, Role, of_stack, rows
 from benchmarks.measures.own_stack import OwnStack, own_stack
 from benchmarks.measures.record import Figure
-from benchmarks.measures.rounds import Case, Group, Taken, Tell
+from benchmarks.measures.rounds import Case, Group, Taken, Tell, elsewhere
 from benchmarks.measures.split import Split
 from benchmarks.places import ArmName
 from benchmarks.stacks.stack import STACKS, Stack, Tool
@@ -44,7 +44,7 @@ def groups(asked: Asked) -> list[Group]:
         found += [_compose(STACKS[Tool(tool)], quiet, rounds) for tool in asked.tools if tool.value in STACKS]
         if ArmName.KUBEFLOW in asked.tools:
             labels = {"tool": ArmName.KUBEFLOW.value, "where": "kind", "part": "all", "role": "all", "phase": "idle"}
-            found.append(Group("kind", [Case(labels, _never, estimate_s=0.0, cannot=NO_CLUSTER)]))
+            found.append(Group("kind", [elsewhere(labels, NO_CLUSTER)]))
     return found
 
 
@@ -91,10 +91,6 @@ def _cases(labels: dict[str, str], parts: Mapping[str, Role], split: Split, roun
         )
         for number, row in enumerate(rows(parts))
     ]
-
-
-def _never(opened: object, tell: Tell) -> Taken:
-    raise AssertionError("a case that cannot be measured is not")
 
 
 MEASURE = Measure(

@@ -16,7 +16,7 @@ from benchmarks.measures.catalog import Asked, Where
 from benchmarks.measures.graphs import Open, no_engine
 from benchmarks.measures.graphs.split import covered
 from benchmarks.measures.overhead.usage import cpu_s, figures
-from benchmarks.measures.rounds import Case, Failed, Group, Taken, Tell
+from benchmarks.measures.rounds import Case, Failed, Group, Taken, Tell, elsewhere
 from benchmarks.places import STATE, ArmName
 from benchmarks.retraining import make_configs, run
 from benchmarks.stacks.arms import make_arm
@@ -64,7 +64,7 @@ def on_kubeflow(asked: Asked) -> list[Case]:
         f"`./bakeoff retrain --on kubeflow --stack kind --month {MONTH} --json`"
     )
     labels = {"work": "retraining", "tool": ArmName.KUBEFLOW.value, "where": "kind"}
-    return [Case(labels, lambda opened, tell: Taken({}), estimate_s=0.0, cannot=told)]
+    return [elsewhere(labels, told)]
 
 
 def _case(asked: Asked, tool: ArmName, labels: dict[str, str]) -> Case:

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.measures.catalog import Asked, Measure, Name, Where
 from benchmarks.measures.record import Figure
-from benchmarks.measures.rounds import Case, Group, Taken, Tell
+from benchmarks.measures.rounds import Case, Group, Taken, Tell, elsewhere
 from benchmarks.measures.setup import compose, embedded
 from benchmarks.measures.split import Split
 from benchmarks.places import ArmName
@@ -34,7 +34,7 @@ def groups(asked: Asked) -> list[Group]:
         cases = [_compose(tool, cache, asked.count(1, 2)) for tool in stacks for cache in CACHES]
         if ArmName.KUBEFLOW in asked.tools:
             labels = {"tool": ArmName.KUBEFLOW.value, "where": "kind", "cache": "cold"}
-            cases.append(Case(labels, _never, estimate_s=0.0, cannot=NO_CLUSTER))
+            cases.append(elsewhere(labels, NO_CLUSTER))
         found.append(Group("servers", cases))
     return found
 
@@ -60,10 +60,6 @@ def _compose(tool: ArmName, cache: str, rounds: int) -> Case:
 
 def _on_stack(tool: ArmName, cache: str) -> Callable[[Any, Tell], Taken]:
     return lambda opened, tell: compose.measure(tool, tell, cached=cache == "warm")
-
-
-def _never(opened: object, tell: Tell) -> Taken:
-    raise AssertionError("a case that cannot be measured is not")
 
 
 MEASURE = Measure(

@@ -198,6 +198,8 @@ def test_published_figures_stand_beside_ours_of_the_same_graph_alone():
     assert "Temporal" in told
     assert "0.4" not in told
     assert "fib(10)" not in told
+    light = [sample("prefect", case={"work": "graph", "where": "embedded", "graph": "40 linear fib(10)"}, tasks_s=0.1)]
+    assert "fib(33)" not in beside.table(SimpleNamespace(result=result(light, "peers")))
 
 
 def test_memory_is_the_sum_of_a_tools_parts_round_by_round(collected):
