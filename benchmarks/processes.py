@@ -49,6 +49,16 @@ def stop(process: subprocess.Popen[bytes], *, patience_s: float = 10.0) -> None:
     psutil.wait_procs(list(family), timeout=5)
 
 
+def finish(process: subprocess.Popen[bytes], patience_s: float) -> int | None:
+    """Wait for a process, and end what is left of its family: its exit code, or None where it did not end in time."""
+    try:
+        return process.wait(timeout=patience_s)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        stop(process)
+
+
 def _family(pid: int) -> set[psutil.Process]:
     try:
         return set(psutil.Process(pid).children(recursive=True))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -40,12 +39,7 @@ def run(tool: ArmName, graph: Graph, folder: Path) -> Taken:
     env = child_env(**(PrefectArm(folder).env() if tool is ArmName.PREFECT else {}))
     begin = time.time()
     process = processes.start([python(ENVIRONMENT[tool]), "-m", _MODULE[tool], graph.name], log, env, ROOT)
-    try:
-        code = process.wait(timeout=PATIENCE_S)
-    except subprocess.TimeoutExpired:
-        code = None
-    finally:
-        processes.stop(process)
+    code = processes.finish(process, PATIENCE_S)
     if code != 0:
         said = f"exit code {code}: {processes.raised(log) or processes.tail(log, 1)}"
         what = said if code is not None else f"no end after {PATIENCE_S:.0f} s"

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -81,12 +80,7 @@ class Room:
         process = processes.start(
             [self.folder / "venv" / "bin" / command[0], *command[1:]], self.log, self._env(), where
         )
-        try:
-            code = process.wait(timeout=PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            code = None
-        finally:
-            processes.stop(process)
+        code = processes.finish(process, PATIENCE_S)
         if code != 0:
             said = "no end" if code is None else processes.raised(self.log) or processes.tail(self.log, 3)
             what = f"`{' '.join(command)}` of {self.project.name} failed (exit code {code}): {said}"
