@@ -16,7 +16,7 @@ from benchmarks.places import ENVIRONMENT, ROOT, ArmName
 
 Status = Literal["succeeded", "failed"]
 #: The packages whose versions decide what an arm costs.
-_TOOL: dict[ArmName, list[str]] = {
+TOOL_PACKAGES: dict[ArmName, list[str]] = {
     ArmName.PLAIN: [],
     ArmName.PREFECT: ["prefect"],
     ArmName.AIRFLOW: ["apache-airflow"],
@@ -158,7 +158,7 @@ def versions(arm: ArmName) -> dict[str, str]:
 
 def packages(arm: ArmName) -> list[str]:
     """The packages whose versions go into an arm's results."""
-    return [*_TOOL[arm], *_CORE]
+    return [*TOOL_PACKAGES[arm], *_CORE]
 
 
 def lines_of_code(files: list[Path]) -> int:

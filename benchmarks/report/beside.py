@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from benchmarks.measures.graphs import published
 from benchmarks.measures.show import number
+from benchmarks.places import ArmName
 from benchmarks.report.collect import Measured
 from benchmarks.report.figures import Cases, spread, title
+from benchmarks.results import TOOL_PACKAGES
 
 
 def table(measured: Measured) -> str:
@@ -18,7 +20,7 @@ def table(measured: Measured) -> str:
         for case in cases.cases:
             if case.get("graph") == graph and (timing := cases.timing(case, "tasks_s")):
                 tool = case["tool"]
-                version = versions.get(tool, {}).get(_PACKAGE.get(tool, ""), "")
+                version = " ".join(versions.get(tool, {}).get(each, "") for each in TOOL_PACKAGES[ArmName(tool)])
                 where = case["where"] + (f", beside {title(case['beside'])}" if "beside" in case else "")
                 ours.append(f"| {graph} | {title(tool)} {version}".rstrip() + f" | {where} | {spread(timing)} | here |")
         theirs = [
@@ -31,6 +33,3 @@ def table(measured: Measured) -> str:
         return ""
     head = ["| graph | engine | where | first ready to last end, s | measured by |", "|---|---|---|---:|---|"]
     return "\n".join([*head, *rows, "", f"{published.NOTE} [Source]({published.SOURCE})."])
-
-
-_PACKAGE = {"airflow": "apache-airflow", "prefect": "prefect", "kubeflow": "kfp"}
